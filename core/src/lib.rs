@@ -1,0 +1,6 @@
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod event;
+pub mod limits;
+pub mod net;
