@@ -41,6 +41,8 @@ pub trait Net {
     fn shutdown(&mut self, conn: &Self::Conn);
     /// Gives the connection back to the world.
     fn close(&mut self, conn: Self::Conn);
+    /// Gives a listener back; what waits in its queue is the world's to keep or refuse.
+    fn close_listener(&mut self, listener: Self::Listener);
     /// Changes what the world reports for a connection. `Interest::NONE` must be no registration at all: a hang-up on
     /// an idle registration would report for ever.
     fn watch(&mut self, conn: &Self::Conn, token: Token, from: Interest, to: Interest) -> Result<(), Gone>;
@@ -70,18 +72,12 @@ impl PackedPeer {
     pub(crate) fn pack(peer: Peer) -> Self {
         match peer {
             Peer::Unix => Self::default(),
-            Peer::Ip(SocketAddr::V4(v4)) => Self {
-                address: v4.ip().to_ipv6_mapped().octets(),
-                scope: 0,
-                port: v4.port(),
-                family: 4,
-            },
-            Peer::Ip(SocketAddr::V6(v6)) => Self {
-                address: v6.ip().octets(),
-                scope: v6.scope_id(),
-                port: v6.port(),
-                family: 6,
-            },
+            Peer::Ip(SocketAddr::V4(v4)) => {
+                Self { address: v4.ip().to_ipv6_mapped().octets(), scope: 0, port: v4.port(), family: 4 }
+            }
+            Peer::Ip(SocketAddr::V6(v6)) => {
+                Self { address: v6.ip().octets(), scope: v6.scope_id(), port: v6.port(), family: 6 }
+            }
         }
     }
 
