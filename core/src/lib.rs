@@ -3,4 +3,5 @@
 
 pub mod event;
 pub mod limits;
+pub mod master;
 pub mod net;

@@ -15,3 +15,9 @@ pub const BLOCK_BYTES_MAX: usize = 32_768;
 
 /// Bytes of a peer's text: `[` 39 digits and colons `%` scope of ten digits `]:` port of five.
 pub const PEER_TEXT_BYTES: usize = 64;
+
+/// Workers under one master. More than cores never helps; a small box has few, and a table of 64 is a screenful.
+pub const WORKERS_MAX: usize = 64;
+
+/// The largest `RespawnLimit`: the supervisor remembers the time of that many deaths.
+pub const RESPAWN_LIMIT_MAX: usize = 1_000;

@@ -70,18 +70,12 @@ impl PackedPeer {
     pub(crate) fn pack(peer: Peer) -> Self {
         match peer {
             Peer::Unix => Self::default(),
-            Peer::Ip(SocketAddr::V4(v4)) => Self {
-                address: v4.ip().to_ipv6_mapped().octets(),
-                scope: 0,
-                port: v4.port(),
-                family: 4,
-            },
-            Peer::Ip(SocketAddr::V6(v6)) => Self {
-                address: v6.ip().octets(),
-                scope: v6.scope_id(),
-                port: v6.port(),
-                family: 6,
-            },
+            Peer::Ip(SocketAddr::V4(v4)) => {
+                Self { address: v4.ip().to_ipv6_mapped().octets(), scope: 0, port: v4.port(), family: 4 }
+            }
+            Peer::Ip(SocketAddr::V6(v6)) => {
+                Self { address: v6.ip().octets(), scope: v6.scope_id(), port: v6.port(), family: 6 }
+            }
         }
     }
 
