@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub struct Loaded {
     pub settings: Settings,
     pub name: String,
+    pub full_name: String,
 }
 impl Loaded {
     pub fn dump(&self) -> String {
@@ -16,7 +17,7 @@ impl Loaded {
     }
 }
 pub fn help() -> String {
-    String::new()
+    "help\n".into()
 }
 pub fn load(options: &Options) -> Result<Loaded, Failure> {
     let directory = std::env::current_dir().map_err(|_| Failure::new(exit::OS, "no current directory"))?;
@@ -26,7 +27,7 @@ pub fn load(options: &Options) -> Result<Loaded, Failure> {
             path.display().to_string(),
             file::read_whole(path, 65536).map_err(|e| Failure::of_errno(exit::NO_INPUT, path.display(), e))?,
         ),
-        None => ("(built in)".into(), b"[Socket]\nListenPort=5678\n".to_vec()),
+        None => ("the built-in configuration".into(), b"[Socket]\nListenPort=5678\n".to_vec()),
     };
     let mut s = Settings::default();
     s.process.open_files = 1024;
@@ -40,11 +41,11 @@ pub fn load(options: &Options) -> Result<Loaded, Failure> {
         let line = line.trim();
         if line.starts_with('[') {
             section = line.to_string();
-            if line.starts_with("[Socket") {
+            if let Some(l) = line.strip_prefix("[Socket") {
                 s.sockets.push(Socket {
                     service: "echo".into(),
                     backlog: 128,
-                    name: line[7..].trim_matches(']').trim().to_string(),
+                    name: l.trim_matches(']').trim().to_string(),
                     ..Socket::default()
                 });
             }
@@ -53,7 +54,7 @@ pub fn load(options: &Options) -> Result<Loaded, Failure> {
         let Some((k, v)) = line.split_once('=') else { continue };
         let (k, v) = (k.trim(), v.trim());
         match (section.as_str(), k) {
-            (_, "Daemon") => s.process.daemon = v == "1",
+            (_, "Daemon") => s.process.daemon = v == "on",
             (_, "Workers") => s.process.workers = v.parse().unwrap(),
             (_, "PidFile") => s.process.pid_file = Some(prefix.join(v)),
             (_, "RespawnLimit") => s.process.respawn_limit = v.parse().unwrap(),
@@ -71,5 +72,6 @@ pub fn load(options: &Options) -> Result<Loaded, Failure> {
             _ => return Err(Failure::new(exit::CONFIG, format!("{name}: unknown key {k}"))),
         }
     }
-    Ok(Loaded { settings: s, name })
+    let full_name = options.config.as_ref().map_or(name.clone(), |path| directory.join(path).display().to_string());
+    Ok(Loaded { settings: s, name, full_name })
 }
