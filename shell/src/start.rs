@@ -20,6 +20,17 @@ use crate::worker::{self, Role};
 /// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
 pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
     open_log(settings)?;
+    let outcome = run_logged(settings, conf_name, greet);
+    if let Err(failure) = &outcome
+        && settings.log.file.is_some()
+    {
+        // The sentence goes to standard error too, but at boot nobody stands there.
+        report(Severity::Crit, None, format_args!("{}", failure.text));
+    }
+    outcome
+}
+
+fn run_logged(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
     limit_open_files(settings.process.open_files);
     let pid_file = settings.process.pid_file.as_deref().map(lock).transpose()?;
     let mut held = Held { pid_file, listeners: Listeners::default(), ready: None };
