@@ -16,6 +16,23 @@ pub const BLOCK_BYTES_MAX: usize = 32_768;
 /// Bytes of a peer's text: `[` 39 digits and colons `%` scope of ten digits `]:` port of five.
 pub const PEER_TEXT_BYTES: usize = 64;
 
+/// Connections accepted in one wake-up, so that a connection storm cannot hold up those already here.
+pub const ACCEPTS_PER_EVENT: usize = 32;
+
+/// Service steps in one wake-up of one connection; after that it queues behind the others.
+pub const STEPS_PER_EVENT: usize = 16;
+
+/// Deadlines and wakes served in one call, so that a mass expiry cannot hold up traffic.
+pub const TURNS_PER_CALL: usize = 64;
+
+/// How long a listener rests when descriptors or kernel memory ran out. Another process may free them and no event
+/// will tell; four looks a second cost nothing and resume well within a second.
+pub const ACCEPT_RETRY_MS: u64 = 250;
+
+/// How long a connection that was shut down waits for the peer to end, so that a reset cannot destroy a reply still
+/// on its way (RFC 1122, 4.2.2.13; nginx's `lingering_timeout` is 5 s for a similar reason).
+pub const LINGER_MS: u64 = 2_000;
+
 /// Workers under one master. More than cores never helps; a small box has few, and a table of 64 is a screenful.
 pub const WORKERS_MAX: usize = 64;
 

@@ -41,6 +41,8 @@ pub trait Net {
     fn shutdown(&mut self, conn: &Self::Conn);
     /// Gives the connection back to the world.
     fn close(&mut self, conn: Self::Conn);
+    /// Gives a listener back; what waits in its queue is the world's to keep or refuse.
+    fn close_listener(&mut self, listener: Self::Listener);
     /// Changes what the world reports for a connection. `Interest::NONE` must be no registration at all: a hang-up on
     /// an idle registration would report for ever.
     fn watch(&mut self, conn: &Self::Conn, token: Token, from: Interest, to: Interest) -> Result<(), Gone>;

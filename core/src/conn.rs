@@ -1,0 +1,158 @@
+//! A connection's slot: its socket, what it holds, its phase; and the two pure functions of that state, what it
+//! wants to hear and when it has waited enough.
+
+use crate::blocks::Chain;
+use crate::event::Interest;
+use crate::listen::Rules;
+use crate::net::PackedPeer;
+use crate::stats::Reason;
+use crate::timer::NEVER;
+
+/// One connection, or an empty place for one. All zero bytes are a valid empty slot wherever they are a valid `None`
+/// of `Option<C>`.
+pub struct Slot<C> {
+    pub(crate) conn: Option<C>,
+    pub(crate) listener: u8,
+    pub(crate) phase: Phase,
+    pub(crate) watched: Interest,
+    pub(crate) reason: Reason,
+    /// The peer ended its direction.
+    pub(crate) ended: bool,
+    /// The service asked to be called again when the output has left.
+    pub(crate) again: bool,
+    /// The service waits: unread input is not an unfinished request.
+    pub(crate) waiting: bool,
+    pub(crate) peer: PackedPeer,
+    pub(crate) input: Chain,
+    pub(crate) output: Chain,
+    /// The last byte in either direction.
+    pub(crate) active_ms: u64,
+    /// The request's deadline, or the end of lingering.
+    pub(crate) by_ms: u64,
+    /// The time the service asked for.
+    pub(crate) wait_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Serving, or an empty slot.
+    Open,
+    /// The service is done: what is unsent leaves, then we shut down.
+    Closing,
+    /// Shut down: reads and throws away until the peer ends or the time is up.
+    Lingering,
+}
+
+/// Which deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Idle,
+    Request,
+    Write,
+    Wait,
+    Linger,
+}
+
+impl<C> Default for Slot<C> {
+    fn default() -> Self {
+        Self {
+            conn: None,
+            listener: 0,
+            phase: Phase::Open,
+            watched: Interest::NONE,
+            reason: Reason::Ended,
+            ended: false,
+            again: false,
+            waiting: false,
+            peer: PackedPeer::default(),
+            input: Chain::default(),
+            output: Chain::default(),
+            active_ms: 0,
+            by_ms: NEVER,
+            wait_ms: NEVER,
+        }
+    }
+}
+
+impl<C> Slot<C> {
+    pub(crate) fn open(conn: C, peer: PackedPeer, listener: u8, now_ms: u64) -> Self {
+        Self { conn: Some(conn), peer, listener, active_ms: now_ms, ..Self::default() }
+    }
+
+    /// What the world should report. Nobody sets interest by hand. While output waits nothing is read, so that a
+    /// peer that does not read stops its own input; errors and hang-ups are still reported with a write interest.
+    pub(crate) fn interest(&self, input_max: usize) -> Interest {
+        let sending = !self.output.is_empty() || self.again;
+        match self.phase {
+            Phase::Open => Interest::of(!sending && !self.ended && self.input.len() < input_max, sending),
+            Phase::Closing => Interest::of(false, sending),
+            Phase::Lingering => Interest::READ,
+        }
+    }
+
+    /// When something has to happen although nothing is heard.
+    #[inline]
+    pub(crate) fn deadline(&self, rules: &Rules) -> u64 {
+        match self.phase {
+            Phase::Lingering => self.by_ms,
+            _ => self.silence_ends(rules).min(self.by_ms).min(self.wait_ms),
+        }
+    }
+
+    /// Which deadline has passed at `now_ms`, the final ones first.
+    pub(crate) fn due(&self, rules: &Rules, now_ms: u64) -> Option<Due> {
+        if self.phase == Phase::Lingering {
+            return (self.by_ms <= now_ms).then_some(Due::Linger);
+        }
+        if self.silence_ends(rules) <= now_ms {
+            return Some(if self.output.is_empty() { Due::Idle } else { Due::Write });
+        }
+        if self.by_ms <= now_ms {
+            return Some(Due::Request);
+        }
+        (self.wait_ms <= now_ms).then_some(Due::Wait)
+    }
+
+    /// Nothing received that is not answered, nothing answered that is not sent.
+    pub(crate) fn at_rest(&self) -> bool {
+        self.phase == Phase::Open && self.input.is_empty() && self.output.is_empty() && !self.again
+    }
+
+    fn silence_ends(&self, rules: &Rules) -> u64 {
+        let limit = if self.output.is_empty() { rules.idle_ms } else { rules.write_ms };
+        if limit == 0 { NEVER } else { self.active_ms.saturating_add(limit) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_costs_what_is_priced() {
+        // With marks (12) and timers (12) a connection at rest costs 112 bytes plus its service's state.
+        assert_eq!(core::mem::size_of::<Slot<core::num::NonZeroU32>>(), 88);
+    }
+
+    #[test]
+    fn interest_follows_from_state_alone() {
+        let mut slot = Slot::<u8>::default();
+        assert_eq!(slot.interest(1), Interest::READ);
+        assert_eq!(slot.interest(0), Interest::NONE, "a full input is not read");
+        slot.again = true;
+        assert_eq!(slot.interest(1), Interest::WRITE);
+        slot.again = false;
+        slot.ended = true;
+        assert_eq!(slot.interest(1), Interest::NONE, "an ended peer reads as ready for ever");
+        slot.phase = Phase::Lingering;
+        assert_eq!(slot.interest(1), Interest::READ);
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_no_deadline() {
+        let slot = Slot::<u8>::default();
+        assert_eq!(slot.deadline(&Rules::default()), NEVER);
+        assert_eq!(slot.due(&Rules::default(), NEVER - 1), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! A listener: its socket, its share of the pool, and the rules for its connections.
+
+use crate::pool::ShareId;
+
+/// What holds for every connection of a listener. Times in milliseconds; 0 is no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules<'m> {
+    /// Silence in both directions before a connection is closed.
+    pub idle_ms: u64,
+    /// From the first byte of a request to its last: absolute, so that a byte now and then does not extend it.
+    pub request_ms: u64,
+    /// Without progress in sending.
+    pub write_ms: u64,
+    /// Free text for the service (`DBInfo`).
+    pub info: &'m str,
+}
+
+/// Names a listener: its place in the order of [`Dispatcher::listen`](crate::dispatch::Dispatcher::listen).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerId(pub(crate) usize);
+
+impl ListenerId {
+    /// The number services see as [`Context::listener`](crate::service::Context::listener).
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+pub(crate) struct Listener<'m, L> {
+    /// Gone once draining has begun.
+    pub socket: Option<L>,
+    pub share: ShareId,
+    pub rules: Rules<'m>,
+    /// Whether the world reports waiting connections now.
+    pub watched: bool,
+}

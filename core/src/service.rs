@@ -1,0 +1,191 @@
+//! What a protocol is: a pure step from a cause and the unread input to a reply and what next.
+//!
+//! A service sees no socket, no clock and no pool. It is called with *all* unread input every time, so a message cut
+//! anywhere and ten messages in one read are the same loop: consume what is complete, reply, say [`Next::More`].
+//! Its state for a connection lies beside the slots; its own fields are shared by all connections of a worker.
+//! Nothing a peer sends may make a step run long: a step is a function, and the dispatcher calls it a bounded number
+//! of times a wake-up.
+
+mod discard;
+mod echo;
+mod set;
+
+pub use discard::Discard;
+pub use echo::Echo;
+pub use set::BuiltIn;
+
+use crate::blocks::copy;
+use crate::event::Token;
+use crate::net::{PackedPeer, Peer};
+use crate::pool::Pool;
+
+/// A protocol. One value serves all connections of a dispatcher.
+pub trait Service {
+    /// What is kept for each connection; set to its default when a connection opens.
+    type State: Default;
+
+    /// Does one step. `input` is everything received and not yet consumed.
+    fn step(
+        &mut self,
+        state: &mut Self::State,
+        cause: Cause,
+        input: &[u8],
+        out: &mut Outbox<'_>,
+        context: &mut Context<'_, '_>,
+    ) -> Step;
+
+    /// The connection is gone, for whatever reason; called exactly once.
+    fn closed(&mut self, _state: &mut Self::State, _token: Token) {}
+}
+
+/// Why a step is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The connection was accepted; nothing was received yet.
+    Opened,
+    /// More input came.
+    Bytes,
+    /// The peer ended its direction: no more input will come. Told once; [`Context::ended`] remembers.
+    End,
+    /// All output has left, after the service answered [`Next::Again`].
+    Drained,
+    /// The time asked for with [`Next::Wait`] has come.
+    Time,
+    /// Someone called [`Context::wake`] with this connection's token.
+    Woken,
+    /// The request was not complete within `RequestTimeout`: the last word. The connection closes after this step.
+    Timeout,
+}
+
+/// The answer of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How much of the input is done with, from its start.
+    pub consumed: usize,
+    pub next: Next,
+}
+
+/// What the connection does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Reads on: what is left unread is an unfinished request.
+    More,
+    /// The outbox was too small: call again ([`Cause::Drained`]) when it has left.
+    Again,
+    /// Closes once everything has left.
+    Close,
+    /// As `More`, and calls again at this time (monotonic milliseconds; [`NEVER`](crate::timer::NEVER) to wait for a
+    /// wake alone). Unread input is not an unfinished request meanwhile: it may stay, and reading pauses when it
+    /// fills the receive buffer.
+    Wait(u64),
+}
+
+impl Step {
+    pub const fn more(consumed: usize) -> Self {
+        Self { consumed, next: Next::More }
+    }
+
+    pub const fn again(consumed: usize) -> Self {
+        Self { consumed, next: Next::Again }
+    }
+
+    pub const fn close(consumed: usize) -> Self {
+        Self { consumed, next: Next::Close }
+    }
+
+    pub const fn wait(consumed: usize, at_ms: u64) -> Self {
+        Self { consumed, next: Next::Wait(at_ms) }
+    }
+}
+
+/// Where a step writes its reply. What is written leaves in order, once, even when the step closes.
+pub struct Outbox<'a> {
+    room: &'a mut [u8],
+    len: usize,
+    reflected: usize,
+}
+
+impl<'a> Outbox<'a> {
+    /// An outbox over `room`; services are unit-tested with one.
+    pub fn new(room: &'a mut [u8]) -> Self {
+        Self { room, len: 0, reflected: 0 }
+    }
+
+    /// Bytes that [`Outbox::write`] can still take in this step.
+    pub fn room(&self) -> usize {
+        if self.reflected > 0 { 0 } else { self.room.len().saturating_sub(self.len) }
+    }
+
+    /// Writes all of `bytes`, or nothing and says `false`.
+    pub fn write(&mut self, bytes: &[u8]) -> bool {
+        bytes.len() <= self.room() && self.write_some(bytes) == bytes.len()
+    }
+
+    /// Writes as much of `bytes` as there is room for; returns how much.
+    pub fn write_some(&mut self, bytes: &[u8]) -> usize {
+        if self.reflected > 0 {
+            return 0;
+        }
+        let n = self.room.get_mut(self.len..).map_or(0, |room| copy(room, bytes));
+        self.len = self.len.wrapping_add(n);
+        n
+    }
+
+    /// Sends the first `n` bytes of the step's input after what was written, without copying them. They must be
+    /// consumed by the same step; nothing can be written after them.
+    pub fn reflect(&mut self, n: usize) {
+        self.reflected = n;
+    }
+
+    /// What was written, and how much of the input follows it.
+    pub fn finish(self) -> (&'a [u8], usize) {
+        (self.room.get(..self.len).unwrap_or(&[]), self.reflected)
+    }
+}
+
+/// What a step may know and ask besides its input.
+pub struct Context<'a, 'm> {
+    pub(crate) now_ms: u64,
+    pub(crate) me: Token,
+    pub(crate) listener: usize,
+    pub(crate) peer: &'a PackedPeer,
+    pub(crate) info: &'a str,
+    pub(crate) ended: bool,
+    pub(crate) pool: &'a mut Pool<'m>,
+}
+
+impl Context<'_, '_> {
+    /// Monotonic milliseconds; the same throughout a wake-up.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// This connection's token, to be kept by whoever will wake it.
+    pub fn me(&self) -> Token {
+        self.me
+    }
+
+    /// The listener that accepted this connection, in the order they were added.
+    pub fn listener(&self) -> usize {
+        self.listener
+    }
+
+    pub fn peer(&self) -> Peer {
+        self.peer.unpack()
+    }
+
+    /// The listener's `DBInfo`.
+    pub fn info(&self) -> &str {
+        self.info
+    }
+
+    /// Whether the peer has ended its direction.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Has a connection of this dispatcher called with [`Cause::Woken`] soon. `false` if it is gone. Cannot overflow.
+    pub fn wake(&mut self, token: Token) -> bool {
+        self.pool.wake(token)
+    }
+}
