@@ -26,6 +26,7 @@ pub const CONFIG: u8 = 78;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
     pub code: u8,
+    /// One sentence; or, ending in a newline, a report of several lines to be shown as it is.
     pub text: String,
 }
 

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             failure.code
         }),
         Err(error) => {
-            say(&format!("{error}\nusage: tidegate [-h] shows all options"));
+            say(&format!("{error}; usage: tidegate [options], and tidegate -h shows them"));
             exit::USAGE
         }
     };
@@ -76,10 +76,8 @@ fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// To standard error, every line marked as ours.
+/// To standard error: a report as it is, a sentence marked as ours.
 fn say(text: &str) {
-    let mut err = std::io::stderr();
-    for line in text.lines() {
-        let _ = writeln!(err, "tidegate: {line}");
-    }
+    let text = if text.ends_with('\n') { text.to_string() } else { format!("tidegate: {text}\n") };
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

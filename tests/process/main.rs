@@ -281,4 +281,67 @@ fn a_good_configuration_is_called_good_and_can_be_dumped_and_read_back() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(text(&output.stdout).lines().next(), Some("configuration tg.conf is good"));
     assert!(server.run(&["-q", "-t", "-c", "tg.conf"]).stdout.is_empty());
+    let dump = server.run(&["-T", "-c", "tg.conf"]);
+    assert_eq!(dump.status.code(), Some(0));
+    fs::write(server.directory.join("again.conf"), &dump.stdout).unwrap();
+    let again = server.run(&["-T", "-c", "again.conf"]);
+    assert_eq!(text(&again.stdout).replace("again.conf", "tg.conf"), text(&dump.stdout));
+}
+
+#[test]
+fn a_bad_configuration_is_told_by_place_all_at_once_and_starts_nothing() {
+    let server = Server::with("");
+    server.write_conf("[Process]\nWorker = 2\n\n[Sockets]\n");
+    for words in [&["-c", "tg.conf"][..], &["-t", "-c", "tg.conf"], &["-s", "stop", "-c", "tg.conf"]] {
+        let output = server.run(words);
+        assert!(output.stdout.is_empty(), "{words:?}");
+        let said = failed(&output, 78);
+        assert!(said.starts_with("tg.conf:2:") && said.contains("\ntg.conf:4:"), "{said}");
+    }
+}
+
+#[test]
+fn a_log_file_gets_the_lines_and_standard_error_none() {
+    let mut server = Server::with("Workers = 1");
+    let port = server.port;
+    server.write_conf(&format!(
+        "[Process]\nPidFile = tg.pid\nWorkers = 1\n[Log]\nFile = tg.log\n[Socket]\nListenPort = {port}\n"
+    ));
+    server = server.start();
+    let worker = server.workers(1)[0];
+    send(worker, Signal::KILL);
+    wait_until("the death", || is_gone(worker));
+    server.workers(1);
+    let second = failed(&server.run(&["-c", "tg.conf"]), 69);
+    send(server.pid(), Signal::TERM);
+    let (code, said) = server.end();
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let log = fs::read_to_string(server.directory.join("tg.log")).unwrap();
+    assert!(
+        log.contains(&format!("[alert] {}#master: worker 0, process {worker}, killed by signal 9\n", server.last_pid)),
+        "{log}"
+    );
+    let reason = second.strip_prefix("tidegate: ").unwrap();
+    assert!(log.contains(&format!("#main: {reason}")), "a failed start is in the log too: {log}");
+    assert!(log.ends_with("#master: stopped\n"), "{log}");
+}
+
+#[test]
+fn a_unix_socket_is_there_while_the_server_is() {
+    let mut server = Server::with("");
+    server.write_conf("[Process]\nPidFile = tg.pid\nWorkers = 1\n[Socket]\nListenAddress = unix:tg.sock\n");
+    let path = server.directory.join("tg.sock");
+    server = server.start();
+    let worker = server.workers(1)[0];
+    std::os::unix::net::UnixStream::connect(&path).unwrap();
+    send(server.pid(), Signal::KILL);
+    server.end();
+    wait_until("the worker to go", || is_gone(worker));
+    assert!(exists(&path), "a killed master cannot clean up");
+    // The next start takes the stale path over, and a clean stop removes it.
+    server = server.start();
+    server.workers(1);
+    send(server.pid(), Signal::TERM);
+    server.end();
+    assert!(!exists(&path));
 }

@@ -18,6 +18,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Server {
     pub directory: PathBuf,
     pub port: u16,
+    /// The process started last in the foreground.
+    pub last_pid: i32,
     child: Option<Child>,
     /// Processes that are not our children but must not stay.
     strays: Vec<i32>,
@@ -32,7 +34,7 @@ impl Server {
             .join(format!("tidegate-process-test-with-a-long-directory-name-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let port = free_port();
-        let server = Self { directory, port, child: None, strays: Vec::new() };
+        let server = Self { directory, port, last_pid: 0, child: None, strays: Vec::new() };
         server.write_conf(&format!("[Process]\nPidFile = tg.pid\n{process}\n\n[Socket]\nListenPort = {port}\n"));
         server
     }
@@ -57,8 +59,10 @@ impl Server {
     /// Starts it in the foreground and waits until its pid file is written.
     pub fn start(mut self) -> Self {
         let child = self.command(&["-c", "tg.conf"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.last_pid = child.id() as i32;
         self.child = Some(child);
-        wait_until("the pid file", || self.pid_file().is_some());
+        // A killed predecessor may have left its own behind.
+        wait_until("the pid file", || self.pid_file() == Some(self.last_pid));
         self
     }
 
