@@ -11,7 +11,7 @@ use tidegate_core::service::{BuiltIn, Discard, Echo, Kind};
 use tidegate_core::stats::Counter;
 
 use crate::exit;
-use crate::log::{Severity, report};
+use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::memory::Arena;
@@ -114,7 +114,7 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
     let mut now_ms = clock::now_ms();
     let mut drain_by = None;
     loop {
-        let deadline = [dispatcher.next_deadline(), drain_by].into_iter().flatten().min();
+        let deadline = [dispatcher.next_deadline(), drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
         let mut signalled = false;
@@ -147,7 +147,7 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
 fn tell_end(dispatcher: &Connections) {
     let stats = dispatcher.stats();
     let (allocations, _) = alloc::after_seal();
-    log::info!(
+    ::log::info!(
         "served {} connections, {} bytes in, {} out; allocations after the seal: {allocations}",
         stats.count(Counter::Accepted),
         stats.count(Counter::BytesIn),
