@@ -5,15 +5,17 @@
 //! nothing to drain. Each function splits the dispatcher into its fields, runs a turn on one slot, and settles what
 //! came of it; a connection is closed in [`Dispatcher::close`] and nowhere else.
 
+mod accept;
+mod sweep;
+
 use heapless::Vec;
-use nb::Error::{Other, WouldBlock};
 
 use crate::blocks::{BlockMark, Blocks, Held};
 use crate::conn::{Due, Slot};
 use crate::event::{Event, Token};
-use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_PER_EVENT, LISTENERS_MAX, TURNS_PER_CALL};
-use crate::listen::{Listener, ListenerId, Rules};
-use crate::net::{Gone, Net, PackedPeer, Peer};
+use crate::limits::{LISTENERS_MAX, TURNS_PER_CALL};
+use crate::listen::Listener;
+use crate::net::Net;
 use crate::pool::{Mark, Pool};
 use crate::serve::{Fate, Kit};
 use crate::service::{Cause, Service};
@@ -82,27 +84,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             #[cfg(debug_assertions)]
             calls: 0,
         }
-    }
-
-    /// Starts to accept on a listener, with a share of `connections` slots of its own. Gives the socket back when
-    /// there are not so many slots left, or too many listeners.
-    pub fn listen(
-        &mut self,
-        net: &mut N,
-        socket: N::Listener,
-        connections: u32,
-        rules: Rules<'m>,
-    ) -> Result<ListenerId, N::Listener> {
-        if self.listeners.is_full() {
-            return Err(socket);
-        }
-        let Some(share) = self.pool.add_share(connections) else { return Err(socket) };
-        let id = self.listeners.len();
-        if let Err(listener) = self.listeners.push(Listener { socket: Some(socket), share, rules, watched: false }) {
-            return listener.socket.map_or_else(|| Ok(ListenerId(id)), Err);
-        }
-        self.watch_listener(net, id);
-        Ok(ListenerId(id))
     }
 
     // Inputs.
@@ -222,48 +203,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         });
     }
 
-    fn accept(&mut self, net: &mut N, id: usize) {
-        for _ in 0..ACCEPTS_PER_EVENT {
-            let Some(listener) = self.listeners.get(id).filter(|l| l.watched) else { break };
-            let (Some(socket), share) = (&listener.socket, listener.share) else { break };
-            match net.accept(socket) {
-                Ok((conn, peer)) => match self.pool.take(share) {
-                    Some(token) => self.open(net, token, conn, peer, id),
-                    None => {
-                        self.stats.add(Counter::Impossible, 1);
-                        net.close(conn);
-                    }
-                },
-                Err(WouldBlock) => break,
-                Err(Other(Gone::Reset | Gone::Refused)) => self.stats.add(Counter::AcceptsLost, 1),
-                Err(Other(Gone::NoRoom | Gone::Other)) => {
-                    self.stats.add(Counter::AcceptsStarved, 1);
-                    self.retry_ms = self.now_ms.saturating_add(ACCEPT_RETRY_MS);
-                    self.watch_listeners(net);
-                    log::warn!(
-                        "listener {}: out of descriptors or memory, accepting again in {} ms",
-                        id,
-                        ACCEPT_RETRY_MS
-                    );
-                }
-            }
-            self.watch_listener(net, id);
-        }
-    }
-
-    fn open(&mut self, net: &mut N, token: Token, conn: N::Conn, peer: Peer, listener: usize) {
-        self.stats.add(Counter::Accepted, 1);
-        self.stats.taken_peak = self.stats.taken_peak.max(self.pool.taken_in_all());
-        let at = token.slot as usize;
-        let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else {
-            self.stats.add(Counter::Impossible, 1);
-            return;
-        };
-        *slot = Slot::open(conn, PackedPeer::pack(peer), listener as u8, self.now_ms);
-        *state = S::State::default();
-        self.turn(net, token, at, |kit, slot, state| kit.step(token, slot, state, Cause::Opened));
-    }
-
     fn on_deadline(&mut self, net: &mut N, at: usize) {
         let Some(token) = self.pool.token(at) else { return };
         self.turn(net, token, at, |kit, slot, state| match slot.due(kit.rules, kit.now_ms) {
@@ -372,79 +311,8 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         }
     }
 
-    // Listeners.
-
-    fn watch_listeners(&mut self, net: &mut N) {
-        for id in 0..self.listeners.len() {
-            self.watch_listener(net, id);
-        }
-    }
-
-    /// A listener is watched exactly while a connection could be taken: a backlog never spins the loop.
-    fn watch_listener(&mut self, net: &mut N, id: usize) {
-        let Some(listener) = self.listeners.get_mut(id) else { return };
-        let room = self.pool.free(listener.share) > 0;
-        let want = room && !self.draining && self.retry_ms == NEVER;
-        if want == listener.watched {
-            return;
-        }
-        if !room && !self.draining {
-            self.stats.add(Counter::SharesFull, 1);
-            let all = self.pool.taken(listener.share);
-            log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
-        }
-        let Some(socket) = &listener.socket else { return };
-        match net.watch_listener(socket, Token::of_listener(id), want) {
-            Ok(()) => listener.watched = want,
-            Err(_) => self.retry_ms = self.now_ms.saturating_add(ACCEPT_RETRY_MS),
-        }
-    }
-
     fn tick(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
-    }
-
-    #[inline]
-    fn sweep(&mut self) {
-        #[cfg(debug_assertions)]
-        {
-            // A sweep walks every slot: after each call of a small dispatcher, after some calls of a large one.
-            self.calls = self.calls.wrapping_add(1);
-            if self.pool.end() <= 64 || self.calls.is_multiple_of(256) {
-                self.check();
-            }
-        }
-    }
-
-    /// Walks everything and panics at the first broken invariant (DESIGN 7: 2, 3, 5).
-    #[cfg(debug_assertions)]
-    pub fn check(&self) {
-        self.pool.check();
-        self.timers.check();
-        let (mut blocks, mut chains) = (0, [0, 0]);
-        for at in 0..self.pool.end() {
-            let slot = &self.slots[at];
-            assert_eq!(slot.conn.is_some(), self.pool.token(at).is_some(), "slot {at}: taken, or connected?");
-            if slot.conn.is_none() {
-                continue;
-            }
-            blocks += self.blocks.count(&slot.input) + self.blocks.count(&slot.output);
-            chains[0] += !slot.input.is_empty() as usize;
-            chains[1] += !slot.output.is_empty() as usize;
-            let deadline = slot.deadline(&self.listeners[slot.listener as usize].rules);
-            let armed = self.timers.armed(at).unwrap_or(NEVER);
-            assert!(armed <= deadline, "slot {at}: armed for {armed}, due at {deadline}");
-            assert_eq!(slot.watched, slot.interest(self.scratch.len()), "slot {at}: interest");
-        }
-        self.blocks.check(blocks, chains);
-        assert!(!self.blocks.short(), "the reserve is held");
-        let closed = self.stats.closed_in_all();
-        assert_eq!(self.stats.count(Counter::Accepted), closed + u64::from(self.taken()), "accepted = closed + taken");
-        assert_eq!(self.stats.count(Counter::Impossible), 0, "an impossible place was reached");
-        for (id, listener) in self.listeners.iter().enumerate() {
-            let want = self.pool.free(listener.share) > 0 && !self.draining && self.retry_ms == NEVER;
-            assert!(listener.watched == want || self.retry_ms != NEVER, "listener {id}: interest");
-        }
     }
 }
 
