@@ -11,6 +11,7 @@
 
 mod parts;
 mod server;
+mod supervisor;
 mod world;
 
 unsafe extern "C" {
