@@ -8,7 +8,7 @@
 //!    [`welcome`] greets whoever stayed at it.
 //! 3. [`master`] forks workers and carries out the orders of the core's supervisor; [`control`] is the other end of
 //!    its signals.
-//! 4. [`worker`] serves.
+//! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
 //!
 //! [`log`] writes what any of them has to say. [`os`] is everything asked of Linux, and the only unsafe code.
 
@@ -23,6 +23,7 @@ pub mod exit;
 pub mod listeners;
 pub mod log;
 pub mod master;
+pub mod net;
 #[allow(unsafe_code)]
 pub mod os;
 pub mod settings;

@@ -94,13 +94,11 @@ fn identity(path: &Path) -> Option<Identity> {
 fn explain(socket: &Socket, errno: Errno) -> Failure {
     let Socket { address, .. } = socket;
     let section = Section(&socket.name);
+    let port = address.port().unwrap_or(FREE_PORTS_FROM);
     match (errno, address) {
-        (Errno::ADDRINUSE, Address::Ip(ip)) => Failure::new(
+        (Errno::ADDRINUSE, Address::Ip(_) | Address::All(_)) => Failure::new(
             exit::UNAVAILABLE,
-            format!(
-                "{address} is taken ({section} ListenPort); `ss -ltnp 'sport = :{}'` as root shows by whom",
-                ip.port()
-            ),
+            format!("{address} is taken ({section} ListenPort); `ss -ltnp 'sport = :{port}'` as root shows by whom"),
         ),
         (Errno::ADDRINUSE, Address::Unix(path)) => Failure::new(
             exit::UNAVAILABLE,
@@ -110,7 +108,7 @@ fn explain(socket: &Socket, errno: Errno) -> Failure {
                 path.display()
             ),
         ),
-        (Errno::ACCESS | Errno::PERM, Address::Ip(ip)) if ip.port() < FREE_PORTS_FROM => Failure::new(
+        (Errno::ACCESS | Errno::PERM, _) if port < FREE_PORTS_FROM => Failure::new(
             exit::NO_PERMISSION,
             format!(
                 "{address}: ports below {FREE_PORTS_FROM} need a privilege ({section} ListenPort); choose a higher \

@@ -7,8 +7,11 @@ use std::process::ExitCode;
 
 use tidegate::cli::{self, Action, HELP, Options};
 use tidegate::exit::{self, Failure};
-use tidegate::os::{clock, process, title};
+use tidegate::os::{alloc, clock, process, title};
 use tidegate::{conf, control, log, start};
+
+#[global_allocator]
+static ALLOCATOR: alloc::Sealable = alloc::Sealable;
 
 fn main() -> ExitCode {
     // A closed descriptor 2 would become a socket's number, and the log would be sent to a client.

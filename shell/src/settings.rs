@@ -34,7 +34,7 @@ pub struct Log {
     pub level: Severity,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     pub blocks: u32,
     pub block_bytes: u32,
@@ -60,7 +60,20 @@ pub struct Socket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     Ip(SocketAddr),
+    /// Every address of the box, IPv6 and IPv4 through one socket.
+    All(u16),
     Unix(PathBuf),
+}
+
+impl Address {
+    /// The port; `None` for a path.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Address::Ip(ip) => Some(ip.port()),
+            Address::All(port) => Some(*port),
+            Address::Unix(_) => None,
+        }
+    }
 }
 
 impl Default for Address {
@@ -73,6 +86,7 @@ impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Ip(ip) => ip.fmt(out),
+            Address::All(port) => write!(out, "*:{port}"),
             Address::Unix(path) => write!(out, "unix:{}", path.display()),
         }
     }
@@ -82,6 +96,9 @@ impl fmt::Display for Address {
 pub fn address(text: &str, port: u16, prefix: &Path) -> Option<Address> {
     if let Some(path) = text.strip_prefix("unix:") {
         return (!path.is_empty()).then(|| Address::Unix(prefix.join(path)));
+    }
+    if text == "*" {
+        return Some(Address::All(port));
     }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Some((_, scope)) = bare.split_once('%') {
@@ -107,6 +124,7 @@ mod tests {
             ("127.0.0.1", Some("127.0.0.1:80")),
             ("::1", Some("[::1]:80")),
             ("[::]", Some("[::]:80")),
+            ("*", Some("*:80")),
             ("fe80::1%2", Some("[fe80::1%2]:80")),
             ("unix:run/s", Some("unix:/p/run/s")),
             ("unix:/run/s", Some("unix:/run/s")),

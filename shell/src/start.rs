@@ -31,7 +31,7 @@ pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Fail
 }
 
 fn run_logged(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
-    limit_open_files(settings.process.open_files);
+    limit_open_files(settings);
     let pid_file = settings.process.pid_file.as_deref().map(lock).transpose()?;
     let mut held = Held { pid_file, listeners: Listeners::default(), ready: None };
     match held.serve(settings, conf_name, greet) {
@@ -136,13 +136,21 @@ impl Held {
     }
 }
 
-fn limit_open_files(wanted: u32) {
+/// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
+fn limit_open_files(settings: &Settings) {
+    const OWN: u32 = 32;
+    let needed = settings.sockets.iter().fold(OWN, |sum, socket| sum.saturating_add(socket.connections));
+    let wanted = match settings.process.open_files {
+        0 if process::open_files() >= u64::from(needed) => return,
+        0 => needed,
+        open_files => open_files,
+    };
     let allowed = process::limit_open_files(wanted);
     if allowed < u64::from(wanted) {
         report(
             Severity::Warn,
             None,
-            format_args!("open files: {allowed} allowed, {wanted} wanted ([Process] OpenFiles)"),
+            format_args!("open files: {allowed} allowed, {wanted} wanted ([Process] OpenFiles, [Socket] Connections)"),
         );
     }
 }

@@ -40,6 +40,7 @@ fn client(address: &Address) -> String {
             };
             format!("nc {host} {}", ip.port())
         }
+        Address::All(port) => format!("nc {} {port}", Ipv4Addr::LOCALHOST),
         Address::Unix(path) => format!("nc -U {}", path.display()),
     }
 }

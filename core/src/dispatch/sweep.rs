@@ -13,7 +13,7 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         {
             // A sweep walks every slot: after each call of a small dispatcher, after some calls of a large one.
             self.calls = self.calls.wrapping_add(1);
-            if self.pool.end() <= 64 || self.calls.is_multiple_of(256) {
+            if self.kit.pool.end() <= 64 || self.calls.is_multiple_of(256) {
                 self.check();
             }
         }
@@ -22,30 +22,34 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
     /// Walks everything and panics at the first broken invariant (DESIGN 7: 2, 3, 5).
     #[cfg(debug_assertions)]
     pub fn check(&self) {
-        self.pool.check();
+        self.kit.pool.check();
         self.timers.check();
         let (mut blocks, mut chains) = (0, [0, 0]);
-        for at in 0..self.pool.end() {
+        for at in 0..self.kit.pool.end() {
             let slot = &self.slots[at];
-            assert_eq!(slot.conn.is_some(), self.pool.token(at).is_some(), "slot {at}: taken, or connected?");
+            assert_eq!(slot.conn.is_some(), self.kit.pool.token(at).is_some(), "slot {at}: taken, or connected?");
             if slot.conn.is_none() {
                 continue;
             }
-            blocks += self.blocks.count(&slot.input) + self.blocks.count(&slot.output);
+            blocks += self.kit.blocks.count(&slot.input) + self.kit.blocks.count(&slot.output);
             chains[0] += !slot.input.is_empty() as usize;
             chains[1] += !slot.output.is_empty() as usize;
             let deadline = slot.deadline(&self.listeners[slot.listener as usize].rules);
             let armed = self.timers.armed(at).unwrap_or(NEVER);
             assert!(armed <= deadline, "slot {at}: armed for {armed}, due at {deadline}");
-            assert_eq!(slot.watched, slot.interest(self.scratch.len()), "slot {at}: interest");
+            assert_eq!(slot.watched, slot.interest(self.kit.scratch.len()), "slot {at}: interest");
         }
-        self.blocks.check(blocks, chains);
-        assert!(!self.blocks.short(), "the reserve is held");
-        let closed = self.stats.closed_in_all();
-        assert_eq!(self.stats.count(Counter::Accepted), closed + u64::from(self.taken()), "accepted = closed + taken");
-        assert_eq!(self.stats.count(Counter::Impossible), 0, "an impossible place was reached");
+        self.kit.blocks.check(blocks, chains);
+        assert!(!self.kit.blocks.short(), "the reserve is held");
+        let closed = self.kit.stats.closed_in_all();
+        assert_eq!(
+            self.kit.stats.count(Counter::Accepted),
+            closed + u64::from(self.taken()),
+            "accepted = closed + taken"
+        );
+        assert_eq!(self.kit.stats.count(Counter::Impossible), 0, "an impossible place was reached");
         for (id, listener) in self.listeners.iter().enumerate() {
-            let want = self.pool.free(listener.share) > 0 && !self.draining && self.retry_ms == NEVER;
+            let want = self.kit.pool.free(listener.share) > 0 && !self.draining && self.retry_ms == NEVER;
             assert!(listener.watched == want || self.retry_ms != NEVER, "listener {id}: interest");
         }
     }

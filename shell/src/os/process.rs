@@ -116,6 +116,11 @@ pub fn limit_open_files(files: u32) -> u64 {
     now.current.unwrap_or(u64::MAX)
 }
 
+/// How many files this process may have open now.
+pub fn open_files() -> u64 {
+    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -122,7 +122,7 @@ impl Rig {
 
     fn ready(&mut self, token: Token) {
         self.now_ms += 1;
-        let event = Event { token, ready: Ready { readable: true, writable: false } };
+        let event = Event { token, ready: Ready::READ };
         self.server.on_event(&mut self.net, self.now_ms, event);
     }
 }

@@ -83,10 +83,9 @@ macro_rules! entries {
             server: &mut Dispatcher<'static, World, $service>,
             now_ms: u64,
             token: u64,
-            readable: bool,
-            writable: bool,
+            ready: Ready,
         ) {
-            let event = Event { token: Token::from_bits(token), ready: Ready { readable, writable } };
+            let event = Event { token: Token::from_bits(token), ready };
             server.on_event(&mut World, now_ms, event);
         }
 
