@@ -46,7 +46,7 @@ pub struct Dispatcher<'m, N: Net, S: Service> {
     slots: &'m mut [Slot<N::Conn>],
     states: &'m mut [S::State],
     timers: Timers<'m>,
-    listeners: Vec<Listener<'m, N::Listener>, LISTENERS_MAX>,
+    listeners: Vec<Listener<N::Listener>, LISTENERS_MAX>,
     /// When listeners that rest for want of descriptors are tried again.
     retry_ms: u64,
     draining: bool,
@@ -67,6 +67,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
                 blocks: Blocks::new(storage.block_memory, storage.block_marks, storage.block_bytes),
                 scratch: storage.scratch,
                 outbox: storage.outbox,
+                rules: Vec::new(),
                 stats: Stats::new(),
                 now_ms: 0,
             },
@@ -96,9 +97,11 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         }
         let Some(share) = self.kit.pool.add_share(connections) else { return Err(socket) };
         let id = self.listeners.len();
-        if let Err(listener) = self.listeners.push(Listener { socket: Some(socket), share, rules, watched: false }) {
+        if let Err(listener) = self.listeners.push(Listener { socket: Some(socket), share, watched: false }) {
             return listener.socket.map_or_else(|| Ok(ListenerId(id)), Err);
         }
+        // As long as the listeners, so there is room.
+        let _ = self.kit.rules.push(rules);
         self.watch_listener(net, id);
         Ok(ListenerId(id))
     }
@@ -266,10 +269,9 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// Gives one connection its turn and settles what came of it.
     #[inline]
     fn turn(&mut self, net: &mut N, token: Token, at: usize, why: Why) {
-        let Self { kit, slots, states, timers, listeners, draining, .. } = self;
+        let Self { kit, slots, states, timers, draining, .. } = self;
         let (Some(slot), Some(state)) = (slots.get_mut(at), states.get_mut(at)) else { return };
-        let Some(Listener { rules, .. }) = listeners.get(slot.listener as usize) else { return };
-        let mut fate = Turn { kit, net, rules, token, slot, state }.take(why, *draining);
+        let mut fate = Turn { kit, net, token, slot, state }.take(why, *draining);
         if fate == Fate::Live && slot.settled_at_ease && slot.is_at_ease() {
             return;
         }
@@ -281,7 +283,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
                     Err(_) => fate = Fate::Dead(Reason::Unwatched),
                 }
             }
-            timers.arm(at, slot.deadline(rules));
+            timers.arm(at, slot.deadline(&kit.rules_of(slot.listener)));
             slot.settled_at_ease = slot.is_at_ease();
         }
         if let Fate::Dead(reason) = fate {

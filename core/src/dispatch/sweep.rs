@@ -34,7 +34,7 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
             blocks += self.kit.blocks.count(&slot.input) + self.kit.blocks.count(&slot.output);
             chains[0] += !slot.input.is_empty() as usize;
             chains[1] += !slot.output.is_empty() as usize;
-            let deadline = slot.deadline(&self.listeners[slot.listener as usize].rules);
+            let deadline = slot.deadline(&self.kit.rules_of(slot.listener));
             let armed = self.timers.armed(at).unwrap_or(NEVER);
             assert!(armed <= deadline, "slot {at}: armed for {armed}, due at {deadline}");
             assert_eq!(slot.watched, slot.interest(self.kit.scratch.len()), "slot {at}: interest");
