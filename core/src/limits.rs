@@ -32,3 +32,24 @@ pub const ACCEPT_RETRY_MS: u64 = 250;
 /// How long a connection that was shut down waits for the peer to end, so that a reset cannot destroy a reply still
 /// on its way (RFC 1122, 4.2.2.13; nginx's `lingering_timeout` is 5 s for a similar reason).
 pub const LINGER_MS: u64 = 2_000;
+
+/// Bytes of one line of a configuration: far past the longest path, and a column fits sixteen bits.
+pub const LINE_BYTES_MAX: usize = 1_024;
+
+/// Sections of one configuration: `[Process]`, `[Log]`, `[Memory]` and every listener.
+pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
+
+/// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
+pub const ENTRIES_MAX: usize = 160;
+
+/// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
+pub const PATH_BYTES_MAX: usize = 512;
+
+/// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
+pub const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// Bytes of the free text a socket hands to its service.
+pub const INFO_BYTES_MAX: usize = 255;
+
+/// The longest time a configuration may ask for.
+pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
