@@ -24,7 +24,7 @@ fn the_seeds_three_lines_are_an_echo_service() {
     assert_eq!(text, b"[Socket]\nListenPort = 5678\n\nDBInfo = 127.0.0.1\n");
     let document = Document::parse(&text, &mut |_| ()).unwrap();
     let socket = document.section("Socket");
-    assert_eq!((socket.number("ListenPort"), socket.choice("Service")), (5678, "echo"));
+    assert_eq!((socket.number("ListenPort"), socket.text("Service")), (5678, "echo"));
     assert_eq!(document.get_int_default("ListenPort", 10000), 5678);
     assert_eq!(document.get_string("DBInfo"), Some("127.0.0.1"));
 }

@@ -70,7 +70,7 @@ fn in_range(document: &Document<'_>) {
                 Kind::Size { min, max } => assert!((min..=max).contains(&section.size(key)), "{key}"),
                 Kind::Time { max_ms } => assert!(section.time_ms(key) <= max_ms, "{key}"),
                 Kind::Switch => _ = section.switch(key),
-                Kind::Choice(words) => assert!(words.contains(&section.choice(key)), "{key}"),
+                Kind::Choice(words) => assert!(words.contains(&section.text(key)), "{key}"),
                 Kind::Text { max_bytes } => assert!(section.text(key).len() <= max_bytes, "{key}"),
                 Kind::Address => _ = section.address(key),
             }

@@ -73,7 +73,7 @@ mod tests {
         }
         let ports = document.sections("Socket").map(|socket| socket.number("ListenPort"));
         assert!(ports.eq([3, 5]));
-        assert_eq!(document.section("Log").choice("Level"), "info");
+        assert_eq!(document.section("Log").text("Level"), "info");
         assert_eq!(document.section("Log").line(), 0);
     }
 

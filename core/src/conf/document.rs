@@ -112,7 +112,7 @@ impl<'t> Section<'_, 't> {
         self.entry(key).is_some()
     }
 
-    /// The value as written, without its quotes.
+    /// The value as written, without its quotes; a choice as the table spells it.
     pub fn text(&self, key: &str) -> &'t str {
         let directive = self.directive(key);
         debug_assert!(directive.is_some(), "no such key in the section");
@@ -141,15 +141,6 @@ impl<'t> Section<'_, 't> {
 
     pub fn switch(&self, key: &str) -> bool {
         self.judged(value::switch(self.text(key))).unwrap_or(false)
-    }
-
-    /// One of the table's words, spelt as there.
-    pub fn choice(&self, key: &str) -> &'static str {
-        let words = match self.directive(key).map(|directive| directive.kind) {
-            Some(super::Kind::Choice(words)) => words,
-            _ => &[],
-        };
-        self.judged(value::choice(words, self.text(key))).unwrap_or("")
     }
 
     pub fn address(&self, key: &str) -> Address<'t> {
@@ -201,7 +192,7 @@ mod tests {
         assert_eq!(process.time_ms("DrainTimeout"), 30_000);
         assert!(!process.switch("Daemon"));
         assert_eq!(document.section("memory").size("blocksize"), 2_048);
-        assert_eq!(document.section("Log").choice("Level"), "notice");
+        assert_eq!(document.section("Log").text("Level"), "notice");
         assert_eq!(document.sections("Socket").count(), 0);
     }
 
@@ -214,7 +205,7 @@ mod tests {
         assert_eq!((a.label(), a.line(), a.number("ListenPort")), (Some("a"), 1, 1));
         assert_eq!((b.label(), b.line(), b.number("ListenPort")), (None, 6, 2));
         assert_eq!((a.address("ListenAddress"), b.text("ListenAddress")), (Address::Any, "::1"));
-        assert_eq!(document.section("Log").choice("Level"), "warn");
+        assert_eq!(document.section("Log").text("Level"), "warn");
         assert!(sockets.next().is_none());
     }
 

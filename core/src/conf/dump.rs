@@ -62,7 +62,7 @@ mod tests {
             (Some("plc two"), "\"q\" ", false)
         );
         assert_eq!(sockets.next().unwrap().number("ListenPort"), 7);
-        assert_eq!(document.section("Log").choice("Level"), "info");
+        assert_eq!(document.section("Log").text("Level"), "info");
         assert_eq!(document.section("Process").time_ms("DrainTimeout"), 30_000);
     }
 }

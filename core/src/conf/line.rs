@@ -25,7 +25,10 @@ pub type Refusal<'t> = (Place<'t>, Fault<'t>);
 pub fn text(place: Place<'_>) -> Result<&str, Refusal<'_>> {
     let bytes = place.text;
     if bytes.len() > LINE_BYTES_MAX {
-        return Err((place.bytes(LINE_BYTES_MAX, bytes.len()), Fault::LineTooLong));
+        // The place begins with a character, not inside one.
+        let inside = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xC0 == 0x80);
+        let at = (0..=LINE_BYTES_MAX).rev().find(|at| !inside(at)).unwrap_or(LINE_BYTES_MAX);
+        return Err((place.bytes(at, bytes.len()), Fault::LineTooLong));
     }
     if let Some((at, byte)) = bytes.iter().enumerate().find(|(_, byte)| byte.is_ascii_control() && **byte != b'\t') {
         return Err((place.bytes(at, at.saturating_add(1)), Fault::ControlByte(*byte)));

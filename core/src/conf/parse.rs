@@ -1,4 +1,5 @@
-//! A file into a document. Every line is judged, whatever went wrong before it, so that one run shows every mistake.
+//! A file into a document. Every line is judged, whatever went wrong before it, so that one run shows every line to
+//! mend; a line tells the first of its mistakes.
 
 use super::directives::SectionKind;
 use super::document::{Document, Entry, Part};

@@ -21,7 +21,7 @@ pub fn reference<W: uWrite + ?Sized>(out: &mut W) -> Result<(), W::Error> {
         let mark = if section.once() { "" } else { "#" };
         uwrite!(out, "\n# {}\n{}[{}]\n", section.help, mark, section.name)?;
         for directive in of_section(section.name) {
-            uwrite!(out, "\n# {}\n# ", directive.help)?;
+            uwrite!(out, "\n# {}\n# Takes ", directive.help)?;
             write_terms(out, directive)?;
             out.write_str(".\n#")?;
             write_assignment(out, directive, directive.default)?;
