@@ -5,6 +5,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use super::cut;
 use crate::limits::UNIX_PATH_BYTES_MAX;
 
 /// Two spellings of one address are equal here.
@@ -30,7 +31,7 @@ impl<'t> Address<'t> {
             return Some(Self::V4(Ipv4Addr::from_bits(bits)));
         }
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        let (v6, scope) = match bare.split_once('%') {
+        let (v6, scope) = match cut::first(bare, b'%') {
             Some((v6, scope)) => (v6, super::value::digits(scope).and_then(|scope| u32::try_from(scope).ok())?),
             None => (bare, 0),
         };
@@ -41,7 +42,7 @@ impl<'t> Address<'t> {
 /// Four decimal numbers without leading zeros, which some programs take for octal.
 fn v4_bits(text: &str) -> Option<u32> {
     let (mut bits, mut count) = (0_u32, 0_u32);
-    for part in text.split('.') {
+    for part in cut::pieces(text, b'.') {
         let octet = u8::try_from(super::value::digits(part)?).ok()?;
         if count == 4 || part.len() > 1 && part.starts_with('0') {
             return None;
@@ -54,7 +55,7 @@ fn v4_bits(text: &str) -> Option<u32> {
 
 /// RFC 4291, 2.2: eight groups, or fewer around one `::`; the last two may be an IPv4 address.
 fn v6_bits(text: &str) -> Option<u128> {
-    let Some((head, tail)) = text.split_once("::") else {
+    let Some((head, tail)) = at_gap(text) else {
         let (bits, count) = groups(text, true)?;
         return (count == 8).then_some(bits);
     };
@@ -66,16 +67,23 @@ fn v6_bits(text: &str) -> Option<u128> {
     Some(head | tail)
 }
 
+/// What stands before and behind the first `::`.
+fn at_gap(text: &str) -> Option<(&str, &str)> {
+    let gap = text.as_bytes().windows(2).position(|pair| pair == b"::")?;
+    let (head, tail) = text.split_at_checked(gap)?;
+    Some((head, tail.get(2..)?))
+}
+
 /// The groups between colons and how many they are.
 fn groups(text: &str, v4_may_end: bool) -> Option<(u128, u32)> {
     let (mut bits, mut count) = (0_u128, 0_u32);
     if text.is_empty() {
         return Some((0, 0));
     }
-    let mut parts = text.split(':').peekable();
+    let mut parts = cut::pieces(text, b':').peekable();
     while let Some(part) = parts.next() {
         let (group, width) = match v4_bits(part) {
-            Some(v4) if v4_may_end && parts.peek().is_none() && part.contains('.') => (v4, 2),
+            Some(v4) if v4_may_end && parts.peek().is_none() => (v4, 2),
             _ => (hex(part)?, 1),
         };
         count = count.saturating_add(width);

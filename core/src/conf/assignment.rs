@@ -6,7 +6,7 @@ use super::document::{Document, Entry};
 use super::fault::Fault;
 use super::line::{self, Refusal};
 use super::problem::{Origin, Place, Problem, Report};
-use super::{judge, names};
+use super::{cut, judge, names};
 
 impl<'t> Document<'t> {
     /// Sets one key, in a new section if there is none yet. A refused assignment changes nothing.
@@ -21,9 +21,9 @@ impl<'t> Document<'t> {
     fn assign(&mut self, place: Place<'t>) -> Result<(), Refusal<'t>> {
         let text = line::text(place)?;
         let refused = (place, Fault::NoAssignment);
-        let (target, written) = text.split_once('=').ok_or(refused)?;
+        let (target, written) = cut::first(text, b'=').ok_or(refused)?;
         // A NAME may hold dots, a key never does.
-        let (section, key) = target.rsplit_once('.').ok_or(refused)?;
+        let (section, key) = cut::last(target, b'.').ok_or(refused)?;
         let ((name, label), key, written) = (line::heading(section), line::trim(key), line::trim(written));
         let kind = names::section(name).map_err(|fault| (place.at(name), fault))?;
         let directive = names::directive(kind, key).map_err(|fault| (place.at(key), fault))?;

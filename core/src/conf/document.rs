@@ -184,6 +184,11 @@ mod tests {
     }
 
     #[test]
+    fn a_document_takes_at_most_sixteen_kilobytes() {
+        assert!(size_of::<Document<'_>>() <= 16 * 1_024, "{} bytes", size_of::<Document<'_>>());
+    }
+
+    #[test]
     fn an_absent_section_answers_with_the_defaults() {
         let document = parse("");
         let process = document.section("Process");

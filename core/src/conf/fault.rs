@@ -162,7 +162,7 @@ fn write_bad_value<W: uWrite + ?Sized>(
             write_quoted(out, value)?;
         }
     }
-    if value.contains(" #") || value.contains(" ;") {
+    if value.as_bytes().windows(2).any(|pair| matches!(pair, b" #" | b" ;")) {
         out.write_str("; a comment needs a line of its own")?;
     }
     write_nearest(out, nearest)

@@ -1,5 +1,6 @@
 //! The shape of one line, before any name in it has a meaning.
 
+use super::cut;
 use super::fault::Fault;
 use super::problem::{Place, is_invisible};
 use crate::limits::LINE_BYTES_MAX;
@@ -53,7 +54,7 @@ pub fn shape<'t>(place: Place<'t>, text: &'t str) -> Result<Shape<'t>, Refusal<'
         return Ok(Shape::Nothing);
     }
     if let Some(rest) = line.strip_prefix('[') {
-        let (inside, tail) = rest.split_once(']').ok_or((place.at(line), Fault::BracketOpen))?;
+        let (inside, tail) = cut::first(rest, b']').ok_or((place.at(line), Fault::BracketOpen))?;
         let tail = trim(tail);
         if !tail.is_empty() {
             return Err((place.at(tail), Fault::BracketTail));
@@ -64,7 +65,7 @@ pub fn shape<'t>(place: Place<'t>, text: &'t str) -> Result<Shape<'t>, Refusal<'
         }
         return Ok(Shape::Section { name, label });
     }
-    let (key, value) = line.split_once('=').ok_or((place.at(line), Fault::EqualsMissing))?;
+    let (key, value) = cut::first(line, b'=').ok_or((place.at(line), Fault::EqualsMissing))?;
     let key = trim(key);
     if key.is_empty() {
         return Err((place.at(line.get(..1).unwrap_or(line)), Fault::KeyMissing));
@@ -82,10 +83,9 @@ pub fn meant_heading(line: &[u8]) -> Option<Option<&str>> {
 /// A section's name and label.
 pub fn heading(inside: &str) -> (&str, Option<&str>) {
     let inside = trim(inside);
-    match inside.split_once([' ', '\t']) {
-        Some((name, label)) => (name, Some(trim(label))),
-        None => (inside, None),
-    }
+    let name_bytes = inside.bytes().take_while(|byte| !matches!(byte, b' ' | b'\t')).count();
+    let (name, label) = inside.split_at_checked(name_bytes).unwrap_or((inside, ""));
+    (name, Some(trim(label)).filter(|label| !label.is_empty()))
 }
 
 /// The value without its quotes.

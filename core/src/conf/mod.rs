@@ -2,13 +2,14 @@
 //! the text.
 //!
 //! In data-flow order: `line` gives a line its shape, `names` finds what a name means in the table of `directives`,
-//! `value` judges what was written, `parse` and `assignment` fill the document, `cross` checks what no single line
+//! `judge` asks `value` whether a key takes what was written, `parse` and `assignment` fill the document, `cross` checks what no single line
 //! shows. What is wrong becomes a [`Problem`]; what is right is looked up through [`Section`] and cannot fail. `help`,
 //! `reference` and `dump` are printed from the same table.
 
 mod address;
 mod assignment;
 mod cross;
+mod cut;
 mod directives;
 mod document;
 mod dump;
