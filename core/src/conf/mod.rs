@@ -2,9 +2,9 @@
 //! the text.
 //!
 //! In data-flow order: `line` gives a line its shape, `names` finds what a name means in the table of `directives`,
-//! `judge` asks `value` whether a key takes what was written, `parse` and `assignment` fill the document, `cross` checks what no single line
-//! shows. What is wrong becomes a [`Problem`]; what is right is looked up through [`Section`] and cannot fail. `help`,
-//! `reference` and `dump` are printed from the same table.
+//! `judge` asks `value` whether a key takes what was written, `parse` and `assignment` fill the document, `cross`
+//! checks what no single line shows. What is wrong becomes a [`Problem`]; what is right is looked up through
+//! [`Section`] and cannot fail. `help`, `reference` and `dump` are printed from the same table.
 
 mod address;
 mod assignment;
