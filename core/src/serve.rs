@@ -167,6 +167,7 @@ impl<N: Net, S: Service> Kit<'_, '_, N, S> {
                 let owner = token.slot;
                 let sent = send(self.net, self.blocks, self.stats, slot, owner, self.now_ms, [written, reflected]);
                 if let Err(reason) = sent {
+                    self.stats.add(Counter::Steps, steps);
                     return Fate::Dead(reason);
                 }
             }
