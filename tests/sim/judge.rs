@@ -15,14 +15,15 @@ pub type Server<'m> = Dispatcher<'m, World, Audited<Mixed>>;
 
 pub struct Judge {
     reasons: [u64; Reason::COUNT],
-    began_ms: u64,
+    /// The clock neither jumps nor stands: deadlines are no excuse.
+    calm: bool,
     /// The drain or the stop was asked for.
     pub ending: bool,
 }
 
 impl Judge {
-    pub fn new(now_ms: u64) -> Self {
-        Self { reasons: [0; Reason::COUNT], began_ms: now_ms, ending: false }
+    pub fn new(plan: &Plan) -> Self {
+        Self { reasons: [0; Reason::COUNT], calm: plan.leaps == 0 && plan.stalls == 0, ending: false }
     }
 
     /// After any call.
@@ -81,7 +82,7 @@ impl Judge {
             }
         }
         // Looking for descriptors: once in a while, and whenever one may have become free.
-        let looks = 2 + (world.seen_ms - self.began_ms) / ACCEPT_RETRY_MS + world.closed;
+        let looks = 2 + world.seen_ms / ACCEPT_RETRY_MS + world.closed;
         assert!(world.starved <= looks, "{} accepts without a descriptor: a spin", world.starved);
     }
 
@@ -103,16 +104,16 @@ impl Judge {
     /// Whether a client may have failed for a reason that is not the server's fault.
     pub fn excuses(&self, plan: &Plan, link: &Link) -> bool {
         let socket = &plan.sockets[link.listener];
-        let calm = plan.leaps == 0 && plan.stalls == 0;
         link.broken
             || link.unwatched
             || link.stage == Stage::Lost
             || link.reasons.iter().any(|reason| match reason {
-                Reason::Drained | Reason::Stopped => self.ending,
-                Reason::BlocksDry => true,
-                Reason::IdleTimeout => !calm || socket.idle_ms < 60_000,
-                Reason::WriteTimeout => !calm || socket.write_ms < 30_000,
+                Reason::Drained | Reason::Stopped | Reason::BlocksDry => true,
+                Reason::IdleTimeout => !self.calm || socket.idle_ms < 60_000,
+                Reason::WriteTimeout => !self.calm || socket.write_ms < 30_000,
                 Reason::RequestTimeout => socket.request_ms > 0,
+                // Lingering is bounded, and the clock jumped over the bound.
+                Reason::Served => !self.calm && link.shut_ms.is_some(),
                 _ => false,
             })
     }
@@ -132,8 +133,9 @@ impl Judge {
         };
         let idle = reasons.iter().filter(|reason| **reason == Reason::IdleTimeout).count();
         let write = reasons.iter().filter(|reason| **reason == Reason::WriteTimeout).count();
-        assert!(idle <= silent(|socket| socket.idle_ms), "an idle time-out fired early");
-        assert!(write <= silent(|socket| socket.write_ms), "a write time-out fired early");
+        let early = format!("at {} a time-out fired early: {reasons:?} {:?}", world.seen_ms, links.iter().map(|at| &world.links[*at]).collect::<Vec<_>>());
+        assert!(idle <= silent(|socket| socket.idle_ms), "{early}");
+        assert!(write <= silent(|socket| socket.write_ms), "{early}");
         for at in links {
             world.links[at].reasons.clone_from(&reasons);
         }

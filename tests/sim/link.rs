@@ -9,12 +9,18 @@ use tidegate_core::event::{Interest, Token};
 use tidegate_core::stats::Reason;
 
 /// One direction.
-#[derive(Debug)]
 pub struct Flow {
     pub bytes: VecDeque<u8>,
     pub capacity: usize,
     /// No more bytes will be put in.
     pub ended: bool,
+}
+
+impl std::fmt::Debug for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let end = if self.ended { " and the end" } else { "" };
+        write!(f, "{} of {}{end}", self.bytes.len(), self.capacity)
+    }
 }
 
 impl Flow {

@@ -1,6 +1,6 @@
 //! The clients, each a small seeded state machine: the honest check every byte, the others are what the internet is.
 
-use crate::link::Heard;
+use crate::link::{Heard, Stage};
 use crate::rng::Rng;
 use crate::talk::Talk;
 use crate::world::World;
@@ -48,6 +48,7 @@ pub struct Client {
     /// It does nothing before.
     pub next_ms: u64,
     half_closed: bool,
+    idle_ms: u64,
     tries: u32,
     /// Actions after which vanishers and resetters do it.
     patience: usize,
@@ -65,6 +66,7 @@ impl Client {
             talk,
             next_ms,
             half_closed: false,
+            idle_ms: 0,
             tries: 0,
             patience,
             rng,
@@ -91,7 +93,12 @@ impl Client {
             (State::Outside, _) => self.enter(world, now_ms),
             (State::Talking, Some(link)) => {
                 world.progress += 1;
+                let before = self.talk.moved();
                 self.talk(world, link, log);
+                // Who gets nowhere looks less often.
+                let most_ms = if world.links[link].stage == Stage::Waiting { 2_000 } else { 100 };
+                self.idle_ms = if self.talk.moved() == before { (self.idle_ms * 2 + 1).min(most_ms) } else { 0 };
+                self.next_ms += self.idle_ms;
             }
             _ => {}
         }
@@ -154,7 +161,7 @@ impl Client {
 
     fn send(&mut self, world: &mut World, link: usize, most: usize) -> usize {
         let bytes = self.talk.to_send(most);
-        if bytes.is_empty() {
+        if bytes.is_empty() || self.half_closed {
             self.finish_flood();
             return 0;
         }
@@ -164,10 +171,15 @@ impl Client {
                 n
             }
             None => {
-                self.state = State::Failed;
+                self.fail();
                 0
             }
         }
+    }
+
+    /// A reset costs nothing once the server has been told to close and every byte of the reply is here.
+    fn fail(&mut self) {
+        self.state = if self.talk.quits() && self.talk.is_answered() { State::Done } else { State::Failed };
     }
 
     fn finish_flood(&mut self) {
@@ -181,10 +193,10 @@ impl Client {
         match world.read(link, most) {
             Heard::Bytes(bytes) => self.talk.hear(&bytes, log),
             Heard::Nothing => {}
-            Heard::End if self.half_closed && self.talk.is_answered(log) => self.state = State::Done,
-            Heard::End | Heard::Reset => self.state = State::Failed,
+            Heard::End if (self.half_closed || self.talk.quits()) && self.talk.is_answered() => self.state = State::Done,
+            Heard::End | Heard::Reset => self.fail(),
         }
-        if self.state != State::Talking || self.half_closed || !self.talk.is_answered(log) {
+        if self.state != State::Talking || self.half_closed || self.talk.quits() || !self.talk.is_answered() {
             return;
         }
         // All is said. Some wait for the server's end, some just leave.

@@ -11,6 +11,7 @@ use tidegate_core::stats::{Counter, Reason, Stats};
 
 use crate::audit::Audited;
 use crate::judge::{Judge, Server};
+use crate::link::Stage;
 use crate::peers::{Client, Habit, State};
 use crate::plan::{Ending, Plan, Protocol, Socket};
 use crate::rng::Rng;
@@ -123,7 +124,7 @@ pub fn run(seed: u64) -> Outcome {
         Client::new(*habit, *listener, talk, &mut rng)
     });
     let clients = clients.collect();
-    let judge = Judge::new(0);
+    let judge = Judge::new(&plan);
     Run { rng, world, server, judge, clients, plan, now_ms: 0, starved_until: 0 }.play()
 }
 
@@ -143,12 +144,27 @@ impl Run<'_> {
         self.world.faults = Default::default();
         (self.world.starving, self.world.descriptors, self.starved_until) = (false, usize::MAX, 0);
         (self.plan.starving, self.plan.leaps, self.plan.stalls, self.plan.backs) = (0, 0, 0, 0);
-        while self.clients.iter().any(|client| client.is_busy() && self.hopes(client)) {
+        for client in &mut self.clients {
+            match client.habit {
+                Habit::Dribbler => client.habit = Habit::Honest,
+                Habit::Flooder => client.state = State::Done,
+                _ => {}
+            }
+        }
+        self.world.buffers = (self.world.buffers.0.max(64), self.world.buffers.1.max(64));
+        for link in &mut self.world.links {
+            (link.up.capacity, link.down.capacity) = (link.up.capacity.max(64), link.down.capacity.max(64));
+        }
+        while self.clients.iter().any(|client| self.hopes(client)) {
             self.step();
             step += 1;
-            assert!(step < most + 60_000, "never finished: {:?}", self.clients.iter().find(|c| c.is_busy()));
+            if step > most + 20_000 {
+                let client = self.clients.iter().find(|client| self.hopes(client));
+                let link = client.and_then(|client| client.link).map(|at| &self.world.links[at]);
+                let alive: Vec<_> = self.world.alive().iter().map(|at| &self.world.links[*at]).collect();
+                panic!("never finished: {client:?}\n{link:?}\nalive {alive:?}\n{:?}", self.plan.sockets);
+            }
         }
-        self.clients.iter_mut().filter(|client| client.habit == Habit::Flooder).for_each(|c| c.state = State::Done);
         let finished = self.end();
         self.settle_accounts(finished)
     }
@@ -179,13 +195,14 @@ impl Run<'_> {
         }
         let quiet = self.world.progress == progress && self.world.injected == injected;
         assert!(events.is_empty() || !quiet || fake, "a spin: {events:?} and nothing came of it");
-        if self.is_due() || self.rng.chance(50) {
+        if self.is_due(told) || self.rng.chance(50) {
             self.on_time(told);
         }
         self.advance(acted || !events.is_empty());
     }
 
     fn on_event(&mut self, told: u64, event: Event) {
+        self.world.see(told);
         self.world.hand_over(event);
         self.server.on_event(&mut self.world, told, event);
         self.judge.after_call(&self.plan, &mut self.server, &mut self.world);
@@ -194,19 +211,20 @@ impl Run<'_> {
     /// Calls `on_time` until it asks for a later time: soon.
     fn on_time(&mut self, told: u64) {
         for _ in 0..20 {
+            self.world.see(told);
             self.world.note(b'T', told, 0);
             self.server.on_time(&mut self.world, told);
             self.judge.after_call(&self.plan, &mut self.server, &mut self.world);
             self.judge.after_time(&self.plan, &self.server, &self.world);
-            if !self.is_due() {
+            if !self.is_due(told) {
                 return;
             }
         }
         panic!("a spin: on_time never has enough");
     }
 
-    fn is_due(&self) -> bool {
-        self.server.next_deadline().is_some_and(|at| at <= self.world.seen_ms)
+    fn is_due(&self, told: u64) -> bool {
+        self.server.next_deadline().is_some_and(|at| at <= told.max(self.world.seen_ms))
     }
 
     fn trouble(&mut self) {
@@ -228,7 +246,6 @@ impl Run<'_> {
         if self.rng.chance(self.plan.backs) {
             told = told.saturating_sub(self.rng.pick(&[1, 100, 1 << 40]));
         }
-        self.world.seen_ms = self.world.seen_ms.max(told);
         told
     }
 
@@ -238,15 +255,10 @@ impl Run<'_> {
         for at in 0..self.clients.len() {
             let client = &mut self.clients[at];
             if client.next_ms <= self.now_ms && self.rng.chance(700) && client.is_busy() | self.rng.chance(50) {
-                let before = client.state;
+                let before = (client.state, client.talk.moved());
                 client.act(&mut self.world, &log, self.now_ms);
                 self.world.note(b'P', at as u64, client.state as u64);
-                acted = true;
-                if client.state == State::Failed && before != State::Failed && client.is_honest() {
-                    let link = &self.world.links[client.link.expect("it talked")];
-                    let excused = self.judge.excuses(&self.plan, link);
-                    assert!(excused, "client {at} was let down: {client:?}\n{link:?}");
-                }
+                acted |= before != (client.state, client.talk.moved());
             }
         }
         self.server.service().inner.chat.log = log;
@@ -263,12 +275,10 @@ impl Run<'_> {
         }
     }
 
-    /// An honest client outside a door that no deadline will open again hopes in vain.
+    /// Whether an honest client will come to an end: not if it waits at a door that no deadline opens again.
     fn hopes(&self, client: &Client) -> bool {
-        let inside = client.link.is_some_and(|at| self.world.alive().contains(&at));
-        inside || client.link.is_some_and(|at| self.world.links[at].stage != crate::link::Stage::Waiting)
-            || self.plan.empties_itself() && !self.judge.ending
-            || client.state == State::Outside
+        let waits = client.link.is_some_and(|at| self.world.links[at].stage == Stage::Waiting);
+        client.is_honest() && client.is_busy() && (!waits || self.plan.empties_itself() && !self.judge.ending)
     }
 
     fn drain(&mut self) {
@@ -305,6 +315,10 @@ impl Run<'_> {
     }
 
     fn settle_accounts(mut self, finished: bool) -> Outcome {
+        for client in self.clients.iter().filter(|c| c.is_honest() && c.state == State::Failed) {
+            let link = &self.world.links[client.link.expect("it talked")];
+            assert!(self.judge.excuses(&self.plan, link), "let down: {client:?}\n{link:?}");
+        }
         let honest = || self.clients.iter().filter(|client| client.is_honest());
         let served = honest().filter(|client| client.state == State::Done).count();
         let unserved = honest().count() - served;

@@ -3,15 +3,15 @@
 use crate::plan::{Plan, Protocol};
 use crate::rng::{Rng, pattern};
 
-#[derive(Debug)]
 pub struct Talk {
     out: Vec<u8>,
     pub sent: usize,
     heard: Vec<u8>,
     expect: Expect,
+    /// The server closes after this many bytes of ours; what we send behind them is nobody's.
+    quits_at: Option<usize>,
 }
 
-#[derive(Debug)]
 enum Expect {
     /// These bytes and no others.
     Exactly(Vec<u8>),
@@ -28,11 +28,17 @@ impl Talk {
     pub fn of(protocol: Protocol, plan: &Plan, key: u64, rng: &mut Rng) -> Self {
         let size = rng.pick(&[0, 1, 10, 100, 1000, 3000]);
         let bytes = |n: usize| -> Vec<u8> { (0..n).map(|at| pattern(key, at)).collect() };
+        let mut quits_at = None;
         let (out, expect) = match protocol {
             Protocol::Echo => (bytes(size), Expect::Exactly(bytes(size))),
             Protocol::Discard => (bytes(size), Expect::Exactly(Vec::new())),
             Protocol::Frame => {
-                let (out, replies) = frames(plan.scratch.min(256), rng);
+                let (mut out, replies) = frames(plan.scratch.min(256), rng);
+                if rng.chance(400) {
+                    out.push(0);
+                    quits_at = Some(out.len());
+                    out.extend(bytes(rng.pick(&[0, 5, 200, 2000])));
+                }
                 (out, Expect::Exactly(replies))
             }
             Protocol::Chat => {
@@ -51,12 +57,12 @@ impl Talk {
                 (out, Expect::Lines { answers })
             }
         };
-        Self { out, sent: 0, heard: Vec::new(), expect }
+        Self { out, sent: 0, heard: Vec::new(), expect, quits_at }
     }
 
     pub fn rubbish(rng: &mut Rng) -> Self {
         let out = (0..rng.between(100, 6000)).map(|_| rng.next() as u8).collect();
-        Self { out, sent: 0, heard: Vec::new(), expect: Expect::Anything }
+        Self { out, sent: 0, heard: Vec::new(), expect: Expect::Anything, quits_at: None }
     }
 
     pub fn to_send(&self, most: usize) -> &[u8] {
@@ -65,7 +71,17 @@ impl Talk {
     }
 
     pub fn is_sent(&self) -> bool {
-        self.sent == self.out.len()
+        self.sent >= self.quits_at.unwrap_or(self.out.len())
+    }
+
+    /// The server was told to close.
+    pub fn quits(&self) -> bool {
+        self.quits_at.is_some()
+    }
+
+    /// Bytes that moved, either way.
+    pub fn moved(&self) -> usize {
+        self.sent + self.heard.len()
     }
 
     /// Takes bytes from the server and panics at the first that is wrong.
@@ -92,17 +108,23 @@ impl Talk {
     }
 
     /// Everything was sent and everything came back.
-    pub fn is_answered(&self, log: &[u8]) -> bool {
+    pub fn is_answered(&self) -> bool {
         let whole = match &self.expect {
             Expect::Exactly(all) => self.heard.len() == all.len(),
             Expect::Log { own } => {
-                let _ = log;
                 self.heard.get(8..).is_some_and(|said| said.windows(own.len()).any(|window| window == own))
             }
             Expect::Lines { answers } => without_ticks(&self.heard) == *answers,
             Expect::Anything => true,
         };
         whole && self.is_sent()
+    }
+}
+
+impl std::fmt::Debug for Talk {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} of {} sent, {} heard", self.sent, self.out.len(), self.heard.len())?;
+        if let Expect::Exactly(all) = &self.expect { write!(f, " of {}", all.len()) } else { Ok(()) }
     }
 }
 

@@ -122,10 +122,6 @@ impl World {
         self.links[link].read(max)
     }
 
-    pub fn waiting(&self, listener: usize) -> usize {
-        self.listening[listener].queue.len()
-    }
-
     pub fn watched(&self, listener: usize) -> bool {
         self.listening[listener].token.is_some()
     }
@@ -133,11 +129,6 @@ impl World {
     /// Links the server holds.
     pub fn alive(&self) -> &[usize] {
         &self.alive
-    }
-
-    /// Tokens of connections that are gone.
-    pub fn gone_tokens(&self) -> &[Token] {
-        &self.gone_tokens
     }
 
     /// What is ready now, in any order, and whatever the faults add.
@@ -176,6 +167,11 @@ impl World {
             events.swap(at, self.rng.below(at + 1));
         }
         events
+    }
+
+    /// The dispatcher is being told the time.
+    pub fn see(&mut self, told_ms: u64) {
+        self.seen_ms = self.seen_ms.max(told_ms);
     }
 
     /// Puts an event in the trace, as it is handed over.
