@@ -52,6 +52,6 @@ fn seeds_keep_every_invariant_and_cover_every_outcome() {
             assert!(counts[*counter as usize] > 0, "no seed met {}", counter.name());
         }
         Reason::ALL.iter().for_each(|r| assert!(reasons[*r as usize] > 0, "no seed met {}", r.name()));
-        assert!(served > 2 * unserved, "most honest clients are served");
+        assert!(served > unserved, "most honest clients are served");
     }
 }
