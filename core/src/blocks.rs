@@ -70,6 +70,7 @@ pub struct Blocks<'m> {
     /// Blocks below this number have been used at least once; the others were never touched.
     fresh: u16,
     taken: u16,
+    step_room: usize,
     ages: [Ages; 2],
 }
 
@@ -79,7 +80,18 @@ impl<'m> Blocks<'m> {
         let block_bytes = NonZeroUsize::new(block_bytes.clamp(16, BLOCK_BYTES_MAX)).unwrap_or(NonZeroUsize::MIN);
         let count = (memory.len() / block_bytes).min(marks.len()).min(BLOCKS_MAX);
         let marks = marks.get_mut(..count).unwrap_or(&mut []);
-        Self { memory, marks, block_bytes, free_first: 0, fresh: 0, taken: 0, ages: [Ages::default(); 2] }
+        let mut blocks = Self {
+            memory,
+            marks,
+            block_bytes,
+            free_first: 0,
+            fresh: 0,
+            taken: 0,
+            step_room: 0,
+            ages: Default::default(),
+        };
+        blocks.measure();
+        blocks
     }
 
     /// Adds bytes at the end of a chain; returns how many found room. Blocks of the reserve are given too: see
@@ -188,7 +200,7 @@ impl<'m> Blocks<'m> {
     /// Bytes that a step may leave behind in one direction, whatever becomes of it: half of what is free, less the
     /// block that a straddling run wastes.
     pub fn step_room(&self) -> usize {
-        (self.free() / 2).saturating_sub(1).wrapping_mul(self.block_bytes())
+        self.step_room
     }
 
     /// The slot that has held blocks of this kind for the longest time.
@@ -275,7 +287,12 @@ impl<'m> Blocks<'m> {
         }
         *mark = BlockMark { owner, ..BlockMark::default() };
         self.taken = self.taken.wrapping_add(1);
+        self.measure();
         Some(block)
+    }
+
+    fn measure(&mut self) {
+        self.step_room = (self.free() / 2).saturating_sub(1).wrapping_mul(self.block_bytes());
     }
 
     fn give_back(&mut self, link: u16) {
@@ -284,6 +301,7 @@ impl<'m> Blocks<'m> {
             *mark = BlockMark { next: free, ..BlockMark::default() };
             self.free_first = link;
             self.taken = self.taken.wrapping_sub(1);
+            self.measure();
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Slot<C> {
     pub(crate) again: bool,
     /// The service waits: unread input is not an unfinished request.
     pub(crate) waiting: bool,
+    /// Interest and deadline were last settled while it was at ease.
+    pub(crate) settled_at_ease: bool,
     pub(crate) peer: PackedPeer,
     pub(crate) input: Chain,
     pub(crate) output: Chain,
@@ -65,6 +67,7 @@ impl<C> Default for Slot<C> {
             ended: false,
             again: false,
             waiting: false,
+            settled_at_ease: false,
             peer: PackedPeer::default(),
             input: Chain::default(),
             output: Chain::default(),
@@ -114,9 +117,17 @@ impl<C> Slot<C> {
         (self.wait_ms <= now_ms).then_some(Due::Wait)
     }
 
+    /// Open, with nothing unread, unsent, asked for or ended: its interest is to read and its one deadline is
+    /// silence, which moves only later. A connection that was settled like this and still is needs no settling.
+    #[inline]
+    pub(crate) fn is_at_ease(&self) -> bool {
+        self.at_rest() && !self.ended && !self.waiting
+    }
+
     /// Nothing received that is not answered, nothing answered that is not sent.
+    #[inline]
     pub(crate) fn at_rest(&self) -> bool {
-        self.phase == Phase::Open && self.input.is_empty() && self.output.is_empty() && !self.again
+        self.phase == Phase::Open && !self.again && self.input.len() | self.output.len() == 0
     }
 
     fn silence_ends(&self, rules: &Rules) -> u64 {

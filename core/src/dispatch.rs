@@ -9,13 +9,13 @@ use heapless::Vec;
 use nb::Error::{Other, WouldBlock};
 
 use crate::blocks::{BlockMark, Blocks, Held};
-use crate::conn::{Due, Slot};
+use crate::conn::Slot;
 use crate::event::{Event, Token};
 use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_PER_EVENT, LISTENERS_MAX, TURNS_PER_CALL};
 use crate::listen::{Listener, ListenerId, Rules};
 use crate::net::{Gone, Net, PackedPeer, Peer};
 use crate::pool::{Mark, Pool};
-use crate::serve::{Fate, Kit};
+use crate::serve::{Fate, Kit, Turn, Why};
 use crate::service::{Cause, Service};
 use crate::stats::{Counter, Reason, Stats};
 use crate::timer::{NEVER, Timers};
@@ -40,17 +40,11 @@ pub struct Storage<'m, C, S: Service> {
 
 /// The connections of one worker, and everything that moves them.
 pub struct Dispatcher<'m, N: Net, S: Service> {
-    service: S,
-    pool: Pool<'m>,
+    kit: Kit<'m, S>,
     slots: &'m mut [Slot<N::Conn>],
     states: &'m mut [S::State],
     timers: Timers<'m>,
-    blocks: Blocks<'m>,
-    scratch: &'m mut [u8],
-    outbox: &'m mut [u8],
     listeners: Vec<Listener<'m, N::Listener>, LISTENERS_MAX>,
-    stats: Stats,
-    now_ms: u64,
     /// When listeners that rest for want of descriptors are tried again.
     retry_ms: u64,
     draining: bool,
@@ -65,17 +59,19 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         let slots = storage.slots.len().min(storage.states.len()).min(storage.timer_cells.len());
         let slots = slots.min(storage.timer_places.len()).min(storage.marks.len());
         Self {
-            service,
-            pool: Pool::new(storage.marks.get_mut(..slots).unwrap_or_default()),
+            kit: Kit {
+                service,
+                pool: Pool::new(storage.marks.get_mut(..slots).unwrap_or_default()),
+                blocks: Blocks::new(storage.block_memory, storage.block_marks, storage.block_bytes),
+                scratch: storage.scratch,
+                outbox: storage.outbox,
+                stats: Stats::new(),
+                now_ms: 0,
+            },
             slots: storage.slots,
             states: storage.states,
             timers: Timers::new(storage.timer_cells, storage.timer_places),
-            blocks: Blocks::new(storage.block_memory, storage.block_marks, storage.block_bytes),
-            scratch: storage.scratch,
-            outbox: storage.outbox,
             listeners: Vec::new(),
-            stats: Stats::new(),
-            now_ms: 0,
             retry_ms: NEVER,
             draining: false,
             drained_to: 0,
@@ -96,7 +92,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if self.listeners.is_full() {
             return Err(socket);
         }
-        let Some(share) = self.pool.add_share(connections) else { return Err(socket) };
+        let Some(share) = self.kit.pool.add_share(connections) else { return Err(socket) };
         let id = self.listeners.len();
         if let Err(listener) = self.listeners.push(Listener { socket: Some(socket), share, rules, watched: false }) {
             return listener.socket.map_or_else(|| Ok(ListenerId(id)), Err);
@@ -111,12 +107,12 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     #[inline]
     pub fn on_event(&mut self, net: &mut N, now_ms: u64, event: Event) {
         self.tick(now_ms);
-        if let Some(at) = self.pool.slot(event.token) {
-            self.on_ready(net, event, at);
+        if let Some(at) = self.kit.pool.slot(event.token) {
+            self.turn(net, event.token, at, Why::Ready(event.ready));
         } else if let Some(listener) = event.token.listener() {
             self.accept(net, listener);
         } else {
-            self.stats.add(Counter::EventsStale, 1);
+            self.kit.stats.add(Counter::EventsStale, 1);
         }
         self.sweep();
     }
@@ -124,17 +120,19 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// Deals with what is due: deadlines, woken connections, resting listeners, the drain. Harmless at any time.
     pub fn on_time(&mut self, net: &mut N, now_ms: u64) {
         self.tick(now_ms);
-        if self.retry_ms <= self.now_ms {
+        if self.retry_ms <= self.kit.now_ms {
             self.retry_ms = NEVER;
             self.watch_listeners(net);
         }
         for _ in 0..TURNS_PER_CALL {
-            let Some(at) = self.timers.fire(self.now_ms) else { break };
-            self.on_deadline(net, at);
+            let Some(at) = self.timers.fire(self.kit.now_ms) else { break };
+            if let Some(token) = self.kit.pool.token(at) {
+                self.turn(net, token, at, Why::Deadline);
+            }
         }
         for _ in 0..TURNS_PER_CALL {
-            let Some(token) = self.pool.next_woken() else { break };
-            self.turn(net, token, token.slot as usize, |kit, slot, state| kit.step(token, slot, state, Cause::Woken));
+            let Some(token) = self.kit.pool.next_woken() else { break };
+            self.turn(net, token, token.slot as usize, Why::Step(Cause::Woken));
         }
         self.drain_some(net);
         self.sweep();
@@ -160,8 +158,8 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// Closes everything now.
     pub fn stop(&mut self, net: &mut N, now_ms: u64) {
         self.drain(net, now_ms);
-        for at in 0..self.pool.end() {
-            if let Some(token) = self.pool.token(at) {
+        for at in 0..self.kit.pool.end() {
+            if let Some(token) = self.kit.pool.token(at) {
                 self.close(net, token, at, Reason::Stopped);
             }
         }
@@ -171,7 +169,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// As [`Context::wake`](crate::service::Context::wake), for the world: another task has something for this
     /// connection. `false` if it is gone.
     pub fn wake(&mut self, token: Token) -> bool {
-        self.pool.wake(token)
+        self.kit.pool.wake(token)
     }
 
     // Getters.
@@ -179,8 +177,8 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// When [`Dispatcher::on_time`] wants to be called at the latest; `None` if only an event can change anything.
     /// May be early, never late.
     pub fn next_deadline(&self) -> Option<u64> {
-        if self.pool.any_woken() || self.draining && self.drained_to < self.pool.end() {
-            return Some(self.now_ms);
+        if self.kit.pool.any_woken() || self.draining && self.drained_to < self.kit.pool.end() {
+            return Some(self.kit.now_ms);
         }
         let next = self.timers.next().min(self.retry_ms);
         (next != NEVER).then_some(next)
@@ -188,57 +186,41 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
 
     /// Connections alive.
     pub fn taken(&self) -> u32 {
-        self.pool.taken_in_all()
+        self.kit.pool.taken_in_all()
     }
 
     /// Blocks that connections hold.
     pub fn blocks_taken(&self) -> usize {
-        self.blocks.taken()
+        self.kit.blocks.taken()
     }
 
     pub fn stats(&self) -> &Stats {
-        &self.stats
+        &self.kit.stats
     }
 
     pub fn service(&mut self) -> &mut S {
-        &mut self.service
+        &mut self.kit.service
     }
 
     // The path of an event.
-
-    #[inline]
-    fn on_ready(&mut self, net: &mut N, event: Event, at: usize) {
-        let Event { token, ready } = event;
-        let draining = self.draining;
-        self.turn(net, token, at, |kit, slot, state| {
-            let mut fate = Fate::Live;
-            if ready.writable {
-                fate = kit.on_writable(token, slot, state);
-            }
-            if ready.readable && !matches!(fate, Fate::Dead(_)) {
-                fate = kit.on_readable(token, slot, state);
-            }
-            if draining { leave_at_rest(kit, token, slot, state, fate) } else { fate }
-        });
-    }
 
     fn accept(&mut self, net: &mut N, id: usize) {
         for _ in 0..ACCEPTS_PER_EVENT {
             let Some(listener) = self.listeners.get(id).filter(|l| l.watched) else { break };
             let (Some(socket), share) = (&listener.socket, listener.share) else { break };
             match net.accept(socket) {
-                Ok((conn, peer)) => match self.pool.take(share) {
+                Ok((conn, peer)) => match self.kit.pool.take(share) {
                     Some(token) => self.open(net, token, conn, peer, id),
                     None => {
-                        self.stats.add(Counter::Impossible, 1);
+                        self.kit.stats.add(Counter::Impossible, 1);
                         net.close(conn);
                     }
                 },
                 Err(WouldBlock) => break,
-                Err(Other(Gone::Reset | Gone::Refused)) => self.stats.add(Counter::AcceptsLost, 1),
+                Err(Other(Gone::Reset | Gone::Refused)) => self.kit.stats.add(Counter::AcceptsLost, 1),
                 Err(Other(Gone::NoRoom | Gone::Other)) => {
-                    self.stats.add(Counter::AcceptsStarved, 1);
-                    self.retry_ms = self.now_ms.saturating_add(ACCEPT_RETRY_MS);
+                    self.kit.stats.add(Counter::AcceptsStarved, 1);
+                    self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS);
                     self.watch_listeners(net);
                     log::warn!(
                         "listener {}: out of descriptors or memory, accepting again in {} ms",
@@ -252,100 +234,74 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     fn open(&mut self, net: &mut N, token: Token, conn: N::Conn, peer: Peer, listener: usize) {
-        self.stats.add(Counter::Accepted, 1);
-        self.stats.taken_peak = self.stats.taken_peak.max(self.pool.taken_in_all());
+        self.kit.stats.add(Counter::Accepted, 1);
+        self.kit.stats.taken_peak = self.kit.stats.taken_peak.max(self.kit.pool.taken_in_all());
         let at = token.slot as usize;
         let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else {
-            self.stats.add(Counter::Impossible, 1);
+            self.kit.stats.add(Counter::Impossible, 1);
             return;
         };
-        *slot = Slot::open(conn, PackedPeer::pack(peer), listener as u8, self.now_ms);
+        *slot = Slot::open(conn, PackedPeer::pack(peer), listener as u8, self.kit.now_ms);
         *state = S::State::default();
-        self.turn(net, token, at, |kit, slot, state| kit.step(token, slot, state, Cause::Opened));
-    }
-
-    fn on_deadline(&mut self, net: &mut N, at: usize) {
-        let Some(token) = self.pool.token(at) else { return };
-        self.turn(net, token, at, |kit, slot, state| match slot.due(kit.rules, kit.now_ms) {
-            None => Fate::Live,
-            Some(Due::Idle) => Fate::Dead(Reason::IdleTimeout),
-            Some(Due::Write) => Fate::Dead(Reason::WriteTimeout),
-            Some(Due::Linger) => Fate::Dead(slot.reason),
-            Some(Due::Request) => kit.step(token, slot, state, Cause::Timeout),
-            Some(Due::Wait) => {
-                slot.wait_ms = NEVER;
-                kit.step(token, slot, state, Cause::Time)
-            }
-        });
+        self.turn(net, token, at, Why::Step(Cause::Opened));
     }
 
     /// Looks at the next slots for connections at rest.
     fn drain_some(&mut self, net: &mut N) {
-        let end = self.pool.end();
+        let end = self.kit.pool.end();
         for _ in 0..TURNS_PER_CALL {
             if !self.draining || self.drained_to >= end {
                 break;
             }
             let at = self.drained_to;
             self.drained_to = at.wrapping_add(1);
-            if let Some(token) = self.pool.token(at) {
-                self.turn(net, token, at, |kit, slot, state| leave_at_rest(kit, token, slot, state, Fate::Live));
+            if let Some(token) = self.kit.pool.token(at) {
+                self.turn(net, token, at, Why::Read);
             }
         }
     }
 
-    /// Runs a turn on one connection and settles what came of it.
+    /// Gives one connection its turn and settles what came of it.
     #[inline]
-    fn turn(
-        &mut self,
-        net: &mut N,
-        token: Token,
-        at: usize,
-        run: impl FnOnce(&mut Kit<'_, 'm, N, S>, &mut Slot<N::Conn>, &mut S::State) -> Fate,
-    ) {
-        let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else { return };
-        let Some(listener) = self.listeners.get(slot.listener as usize) else { return };
-        let mut kit = Kit {
-            net,
-            service: &mut self.service,
-            pool: &mut self.pool,
-            blocks: &mut self.blocks,
-            scratch: self.scratch,
-            outbox: self.outbox,
-            stats: &mut self.stats,
-            rules: &listener.rules,
-            now_ms: self.now_ms,
-        };
-        let mut fate = run(&mut kit, slot, state);
+    fn turn(&mut self, net: &mut N, token: Token, at: usize, why: Why) {
+        let Self { kit, slots, states, timers, listeners, draining, .. } = self;
+        let (Some(slot), Some(state)) = (slots.get_mut(at), states.get_mut(at)) else { return };
+        let Some(Listener { rules, .. }) = listeners.get(slot.listener as usize) else { return };
+        let mut fate = Turn { kit, net, rules, token, slot, state }.take(why, *draining);
+        if fate == Fate::Live && slot.settled_at_ease && slot.is_at_ease() {
+            return;
+        }
         if !matches!(fate, Fate::Dead(_)) {
-            let want = slot.interest(self.scratch.len());
+            let want = slot.interest(kit.scratch.len());
             if let (true, Some(conn)) = (want != slot.watched, &slot.conn) {
                 match net.watch(conn, token, slot.watched, want) {
                     Ok(()) => slot.watched = want,
                     Err(_) => fate = Fate::Dead(Reason::Unwatched),
                 }
             }
-            self.timers.arm(at, slot.deadline(&listener.rules));
+            timers.arm(at, slot.deadline(rules));
+            slot.settled_at_ease = slot.is_at_ease();
         }
         if let Fate::Dead(reason) = fate {
             self.close(net, token, at, reason);
         }
-        if self.blocks.taken() > 0 {
-            self.make_room(net);
-        }
+        self.make_room(net);
     }
 
     /// Closes the oldest holders of blocks until the reserve is whole: first those with unfinished input, then those
     /// that do not read.
     fn make_room(&mut self, net: &mut N) {
-        self.stats.blocks_peak = self.stats.blocks_peak.max(self.blocks.taken() as u32);
-        while self.blocks.short() {
-            let oldest = self.blocks.oldest(Held::Input).or(self.blocks.oldest(Held::Output));
-            let Some((at, token)) = oldest.and_then(|at| Some((at as usize, self.pool.token(at as usize)?))) else {
-                self.stats.add(Counter::Impossible, 1);
+        self.kit.stats.blocks_peak = self.kit.stats.blocks_peak.max(self.kit.blocks.taken() as u32);
+        while self.kit.blocks.short() {
+            let oldest = self.kit.blocks.oldest(Held::Input).or(self.kit.blocks.oldest(Held::Output));
+            let Some((at, token)) = oldest.and_then(|at| Some((at as usize, self.kit.pool.token(at as usize)?))) else {
+                self.kit.stats.add(Counter::Impossible, 1);
                 break;
             };
-            log::warn!("all {} blocks taken ([Memory] Blocks): closing their longest holder", self.blocks.capacity());
+            log::warn!(
+                "all {} blocks taken ([Memory] Blocks): closing their longest holder",
+                self.kit.blocks.capacity()
+            );
             self.close(net, token, at, Reason::BlocksDry);
         }
     }
@@ -355,15 +311,15 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else { return };
         let Some(conn) = slot.conn.take() else { return };
         let listener = slot.listener as usize;
-        self.blocks.clear(&mut slot.input, Held::Input);
-        self.blocks.clear(&mut slot.output, Held::Output);
+        self.kit.blocks.clear(&mut slot.input, Held::Input);
+        self.kit.blocks.clear(&mut slot.output, Held::Output);
         self.timers.forget(at);
-        self.service.closed(state, token);
+        self.kit.service.closed(state, token);
         net.close(conn);
-        if !self.pool.release(token) {
-            self.stats.add(Counter::Impossible, 1);
+        if !self.kit.pool.release(token) {
+            self.kit.stats.add(Counter::Impossible, 1);
         }
-        self.stats.close(reason);
+        self.kit.stats.close(reason);
         if self.retry_ms != NEVER {
             self.retry_ms = NEVER;
             self.watch_listeners(net);
@@ -383,25 +339,25 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// A listener is watched exactly while a connection could be taken: a backlog never spins the loop.
     fn watch_listener(&mut self, net: &mut N, id: usize) {
         let Some(listener) = self.listeners.get_mut(id) else { return };
-        let room = self.pool.free(listener.share) > 0;
+        let room = self.kit.pool.free(listener.share) > 0;
         let want = room && !self.draining && self.retry_ms == NEVER;
         if want == listener.watched {
             return;
         }
         if !room && !self.draining {
-            self.stats.add(Counter::SharesFull, 1);
-            let all = self.pool.taken(listener.share);
+            self.kit.stats.add(Counter::SharesFull, 1);
+            let all = self.kit.pool.taken(listener.share);
             log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
         }
         let Some(socket) = &listener.socket else { return };
         match net.watch_listener(socket, Token::of_listener(id), want) {
             Ok(()) => listener.watched = want,
-            Err(_) => self.retry_ms = self.now_ms.saturating_add(ACCEPT_RETRY_MS),
+            Err(_) => self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS),
         }
     }
 
     fn tick(&mut self, now_ms: u64) {
-        self.now_ms = self.now_ms.max(now_ms);
+        self.kit.now_ms = self.kit.now_ms.max(now_ms);
     }
 
     #[inline]
@@ -410,7 +366,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         {
             // A sweep walks every slot: after each call of a small dispatcher, after some calls of a large one.
             self.calls = self.calls.wrapping_add(1);
-            if self.pool.end() <= 64 || self.calls.is_multiple_of(256) {
+            if self.kit.pool.end() <= 64 || self.calls.is_multiple_of(256) {
                 self.check();
             }
         }
@@ -419,49 +375,35 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// Walks everything and panics at the first broken invariant (DESIGN 7: 2, 3, 5).
     #[cfg(debug_assertions)]
     pub fn check(&self) {
-        self.pool.check();
+        self.kit.pool.check();
         self.timers.check();
         let (mut blocks, mut chains) = (0, [0, 0]);
-        for at in 0..self.pool.end() {
+        for at in 0..self.kit.pool.end() {
             let slot = &self.slots[at];
-            assert_eq!(slot.conn.is_some(), self.pool.token(at).is_some(), "slot {at}: taken, or connected?");
+            assert_eq!(slot.conn.is_some(), self.kit.pool.token(at).is_some(), "slot {at}: taken, or connected?");
             if slot.conn.is_none() {
                 continue;
             }
-            blocks += self.blocks.count(&slot.input) + self.blocks.count(&slot.output);
+            blocks += self.kit.blocks.count(&slot.input) + self.kit.blocks.count(&slot.output);
             chains[0] += !slot.input.is_empty() as usize;
             chains[1] += !slot.output.is_empty() as usize;
             let deadline = slot.deadline(&self.listeners[slot.listener as usize].rules);
             let armed = self.timers.armed(at).unwrap_or(NEVER);
             assert!(armed <= deadline, "slot {at}: armed for {armed}, due at {deadline}");
-            assert_eq!(slot.watched, slot.interest(self.scratch.len()), "slot {at}: interest");
+            assert_eq!(slot.watched, slot.interest(self.kit.scratch.len()), "slot {at}: interest");
         }
-        self.blocks.check(blocks, chains);
-        assert!(!self.blocks.short(), "the reserve is held");
-        let closed = self.stats.closed_in_all();
-        assert_eq!(self.stats.count(Counter::Accepted), closed + u64::from(self.taken()), "accepted = closed + taken");
-        assert_eq!(self.stats.count(Counter::Impossible), 0, "an impossible place was reached");
+        self.kit.blocks.check(blocks, chains);
+        assert!(!self.kit.blocks.short(), "the reserve is held");
+        let closed = self.kit.stats.closed_in_all();
+        assert_eq!(
+            self.kit.stats.count(Counter::Accepted),
+            closed + u64::from(self.taken()),
+            "accepted = closed + taken"
+        );
+        assert_eq!(self.kit.stats.count(Counter::Impossible), 0, "an impossible place was reached");
         for (id, listener) in self.listeners.iter().enumerate() {
-            let want = self.pool.free(listener.share) > 0 && !self.draining && self.retry_ms == NEVER;
+            let want = self.kit.pool.free(listener.share) > 0 && !self.draining && self.retry_ms == NEVER;
             assert!(listener.watched == want || self.retry_ms != NEVER, "listener {id}: interest");
         }
     }
-}
-
-/// While draining: a connection at rest is asked once more for what may already be here, then closed.
-fn leave_at_rest<N: Net, S: Service>(
-    kit: &mut Kit<'_, '_, N, S>,
-    token: Token,
-    slot: &mut Slot<N::Conn>,
-    state: &mut S::State,
-    mut fate: Fate,
-) -> Fate {
-    for _ in 0..TURNS_PER_CALL {
-        match fate {
-            Fate::Live if slot.at_rest() && !slot.ended => fate = kit.on_readable(token, slot, state),
-            Fate::Live | Fate::Quiet if slot.at_rest() => return kit.begin_close(slot, Reason::Drained),
-            _ => break,
-        }
-    }
-    fate
 }

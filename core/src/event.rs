@@ -43,9 +43,31 @@ impl Token {
 
 /// What can be done without waiting. Errors and hang-ups are reported as both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ready {
-    pub readable: bool,
-    pub writable: bool,
+#[repr(transparent)]
+pub struct Ready(u8);
+
+impl Ready {
+    pub const READ: Self = Self(1);
+    pub const WRITE: Self = Self(2);
+    pub const BOTH: Self = Self(3);
+
+    /// The readiness with these two halves.
+    pub const fn of(read: bool, write: bool) -> Self {
+        Self(read as u8 | (write as u8) << 1)
+    }
+
+    pub const fn read(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    pub const fn write(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// The part of it that was asked for.
+    pub(crate) const fn asked(self, interest: Interest) -> Self {
+        Self(self.0 & interest.0)
+    }
 }
 
 /// One report from the world.

@@ -10,8 +10,8 @@
 use nb::Error::{Other, WouldBlock};
 
 use crate::blocks::{Blocks, Held, PARTS_MAX};
-use crate::conn::{Phase, Slot};
-use crate::event::Token;
+use crate::conn::{Due, Phase, Slot};
+use crate::event::{Ready, Token};
 use crate::limits::{LINGER_MS, STEPS_PER_EVENT};
 use crate::listen::Rules;
 use crate::net::Net;
@@ -29,209 +29,273 @@ pub(crate) enum Fate {
     Dead(Reason),
 }
 
-/// What a turn works with, apart from the connection's own slot and state.
-pub(crate) struct Kit<'a, 'm, N: Net, S: Service> {
-    pub net: &'a mut N,
-    pub service: &'a mut S,
-    pub pool: &'a mut Pool<'m>,
-    pub blocks: &'a mut Blocks<'m>,
-    pub scratch: &'a mut [u8],
-    pub outbox: &'a mut [u8],
-    pub stats: &'a mut Stats,
-    pub rules: &'a Rules<'m>,
+/// What all turns of a dispatcher share.
+pub(crate) struct Kit<'m, S: Service> {
+    pub service: S,
+    pub pool: Pool<'m>,
+    pub blocks: Blocks<'m>,
+    pub scratch: &'m mut [u8],
+    pub outbox: &'m mut [u8],
+    pub stats: Stats,
     pub now_ms: u64,
 }
 
-impl<N: Net, S: Service> Kit<'_, '_, N, S> {
-    /// There may be something to receive.
+/// One connection's turn: its own slot and state, and all it may touch besides.
+pub(crate) struct Turn<'a, 'm, N: Net, S: Service> {
+    pub kit: &'a mut Kit<'m, S>,
+    pub net: &'a mut N,
+    pub rules: &'a Rules<'m>,
+    pub token: Token,
+    pub slot: &'a mut Slot<N::Conn>,
+    pub state: &'a mut S::State,
+}
+
+/// Why a connection gets a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Why {
+    /// The world reported it.
+    Ready(Ready),
+    /// To read what may be here, unasked.
+    Read,
+    /// Its deadline may have passed.
+    Deadline,
+    /// A reason that is not the network's.
+    Step(Cause),
+}
+
+/// What the service is called with: the scratch holds `filled` bytes of input, of which the first `held` are in the
+/// slot's blocks too.
+struct Input {
+    cause: Cause,
+    held: usize,
+    filled: usize,
+}
+
+impl<N: Net, S: Service> Turn<'_, '_, N, S> {
+    /// Takes the turn. While draining, a connection at rest is asked again for what may already be here, then closed.
     #[inline]
-    pub fn on_readable(&mut self, token: Token, slot: &mut Slot<N::Conn>, state: &mut S::State) -> Fate {
-        let Some(conn) = &slot.conn else { return self.impossible() };
-        if slot.phase == Phase::Lingering {
-            return match self.net.recv(conn, self.scratch) {
-                Ok(0) | Err(Other(_)) => Fate::Dead(slot.reason),
-                Ok(_) => Fate::Live,
-                Err(WouldBlock) => Fate::Quiet,
+    pub fn take(&mut self, mut why: Why, draining: bool) -> Fate {
+        let mut tries = STEPS_PER_EVENT;
+        loop {
+            let fate = match self.gather(why) {
+                Ok(input) => self.run(input),
+                Err(fate) => fate,
             };
-        }
-        if !slot.interest(self.scratch.len()).read() {
-            return Fate::Live;
-        }
-        let held = if slot.input.is_empty() { 0 } else { self.blocks.copy_out(&slot.input, self.scratch) };
-        let room = self.scratch.len().saturating_sub(held).min(self.blocks.step_room());
-        let Some(into) = self.scratch.get_mut(held..held.wrapping_add(room)).filter(|into| !into.is_empty()) else {
-            return self.impossible();
-        };
-        match self.net.recv(conn, into) {
-            Ok(0) => {
-                slot.ended = true;
-                self.run(token, slot, state, Cause::End, held, held)
+            if !draining || tries == 0 || !self.slot.at_rest() || matches!(fate, Fate::Dead(_)) {
+                return fate;
             }
-            Ok(n) => {
-                let n = n.min(room);
-                self.stats.add(Counter::BytesIn, n);
-                slot.active_ms = self.now_ms;
-                self.run(token, slot, state, Cause::Bytes, held, held.wrapping_add(n))
+            if fate == Fate::Quiet || self.slot.ended {
+                return self.begin_close(Reason::Drained);
             }
-            Err(WouldBlock) => {
-                self.stats.add(Counter::EventsSpurious, 1);
-                Fate::Quiet
-            }
-            Err(Other(_)) => Fate::Dead(Reason::Reset),
+            (why, tries) = (Why::Read, tries - 1);
         }
     }
 
-    /// There may be room to send.
-    pub fn on_writable(&mut self, token: Token, slot: &mut Slot<N::Conn>, state: &mut S::State) -> Fate {
-        if !slot.output.is_empty() {
-            let Some(conn) = &slot.conn else { return self.impossible() };
+    /// Finds out what there is for the service, or that there is nothing.
+    #[inline]
+    fn gather(&mut self, why: Why) -> Result<Input, Fate> {
+        match why {
+            Why::Ready(ready) => match ready.asked(self.slot.watched) {
+                Ready::READ => self.receive(),
+                asked if asked.write() => self.flush(),
+                _ => Err(Fate::Live),
+            },
+            Why::Read if self.slot.at_rest() && !self.slot.ended => self.receive(),
+            Why::Read => Err(Fate::Live),
+            Why::Deadline => match self.slot.due(self.rules, self.kit.now_ms) {
+                None => Err(Fate::Live),
+                Some(Due::Idle) => Err(Fate::Dead(Reason::IdleTimeout)),
+                Some(Due::Write) => Err(Fate::Dead(Reason::WriteTimeout)),
+                Some(Due::Linger) => Err(Fate::Dead(self.slot.reason)),
+                Some(Due::Request) => self.held_input(Cause::Timeout),
+                Some(Due::Wait) => {
+                    self.slot.wait_ms = NEVER;
+                    self.held_input(Cause::Time)
+                }
+            },
+            Why::Step(cause) => self.held_input(cause),
+        }
+    }
+
+    /// Receives once, behind what is still unread.
+    #[inline]
+    fn receive(&mut self) -> Result<Input, Fate> {
+        let held = self.held();
+        let end = self.kit.scratch.len().min(held.saturating_add(self.kit.blocks.step_room()));
+        let (Some(into), Some(conn)) = (self.kit.scratch.get_mut(held..end), &self.slot.conn) else {
+            return Err(self.impossible());
+        };
+        let room = into.len();
+        if room == 0 {
+            return Err(self.impossible());
+        }
+        let (cause, n) = match self.net.recv(conn, into) {
+            Ok(0) | Err(Other(_)) if self.slot.phase == Phase::Lingering => return Err(Fate::Dead(self.slot.reason)),
+            Ok(_) if self.slot.phase == Phase::Lingering => return Err(Fate::Live),
+            Ok(0) => {
+                self.slot.ended = true;
+                (Cause::End, 0)
+            }
+            Ok(n) => (Cause::Bytes, n.min(room)),
+            Err(WouldBlock) => {
+                self.kit.stats.add(Counter::EventsSpurious, 1);
+                return Err(Fate::Quiet);
+            }
+            Err(Other(_)) => return Err(Fate::Dead(Reason::Reset)),
+        };
+        self.kit.stats.add(Counter::BytesIn, n);
+        self.slot.active_ms = self.kit.now_ms;
+        Ok(Input { cause, held, filled: held.wrapping_add(n) })
+    }
+
+    /// Sends what waits. Once all has left, a service that has more is called, and one that is done is shut down.
+    fn flush(&mut self) -> Result<Input, Fate> {
+        if !self.slot.output.is_empty() {
+            let Some(conn) = &self.slot.conn else { return Err(self.impossible()) };
             let mut parts = [&[][..]; PARTS_MAX];
-            let count = self.blocks.parts(&slot.output, &mut parts);
+            let count = self.kit.blocks.parts(&self.slot.output, &mut parts);
             match self.net.send(conn, parts.get(..count).unwrap_or(&[])) {
                 Ok(n) => {
-                    self.stats.add(Counter::BytesOut, n);
-                    slot.active_ms = self.now_ms;
-                    self.blocks.consume(&mut slot.output, Held::Output, n);
+                    self.kit.stats.add(Counter::BytesOut, n);
+                    self.slot.active_ms = self.kit.now_ms;
+                    self.kit.blocks.consume(&mut self.slot.output, Held::Output, n);
                 }
-                Err(WouldBlock) => self.stats.add(Counter::EventsSpurious, 1),
-                Err(Other(_)) => return Fate::Dead(Reason::Reset),
+                Err(WouldBlock) => self.kit.stats.add(Counter::EventsSpurious, 1),
+                Err(Other(_)) => return Err(Fate::Dead(Reason::Reset)),
             }
         }
-        match slot.phase {
-            _ if !slot.output.is_empty() => Fate::Live,
-            Phase::Open if slot.again => self.step(token, slot, state, Cause::Drained),
-            Phase::Closing => self.shut_down(slot),
-            _ => Fate::Live,
+        match self.slot.phase {
+            _ if !self.slot.output.is_empty() => Err(Fate::Live),
+            Phase::Open if self.slot.again => self.held_input(Cause::Drained),
+            Phase::Closing => Err(self.shut_down()),
+            _ => Err(Fate::Live),
         }
     }
 
-    /// Lets the service step for a reason that is not the network's.
-    pub fn step(&mut self, token: Token, slot: &mut Slot<N::Conn>, state: &mut S::State, cause: Cause) -> Fate {
-        if slot.phase != Phase::Open {
-            return Fate::Live;
+    /// What is still unread, for a step that no input caused.
+    fn held_input(&mut self, cause: Cause) -> Result<Input, Fate> {
+        if self.slot.phase != Phase::Open {
+            return Err(Fate::Live);
         }
-        let held = self.blocks.copy_out(&slot.input, self.scratch);
-        self.run(token, slot, state, cause, held, held)
+        let held = self.held();
+        Ok(Input { cause, held, filled: held })
+    }
+
+    /// Brings the unread input back into the scratch; returns how much that is.
+    #[inline]
+    fn held(&mut self) -> usize {
+        if self.slot.input.is_empty() { 0 } else { self.kit.blocks.copy_out(&self.slot.input, self.kit.scratch) }
     }
 
     /// Ends our direction once everything has left, for a reason that will be counted at the close.
-    pub fn begin_close(&mut self, slot: &mut Slot<N::Conn>, reason: Reason) -> Fate {
-        self.blocks.clear(&mut slot.input, Held::Input);
-        slot.phase = Phase::Closing;
-        slot.reason = reason;
-        slot.again = false;
-        (slot.by_ms, slot.wait_ms) = (NEVER, NEVER);
-        if slot.output.is_empty() { self.shut_down(slot) } else { Fate::Live }
+    fn begin_close(&mut self, reason: Reason) -> Fate {
+        self.kit.blocks.clear(&mut self.slot.input, Held::Input);
+        self.slot.phase = Phase::Closing;
+        self.slot.reason = reason;
+        self.slot.again = false;
+        (self.slot.by_ms, self.slot.wait_ms) = (NEVER, NEVER);
+        if self.slot.output.is_empty() { self.shut_down() } else { Fate::Live }
     }
 
-    /// Steps until the service wants to wait. The scratch holds `filled` bytes of input, of which the first `held`
-    /// are in the slot's blocks too.
+    /// Steps until the service wants to wait, and sends what it replies.
     #[inline]
-    fn run(
-        &mut self,
-        token: Token,
-        slot: &mut Slot<N::Conn>,
-        state: &mut S::State,
-        mut cause: Cause,
-        held: usize,
-        filled: usize,
-    ) -> Fate {
+    fn run(&mut self, Input { mut cause, held, filled }: Input) -> Fate {
+        let Self { kit, net, rules, token, slot, state } = self;
+        let kit = &mut **kit;
         let last_word = cause == Cause::Timeout;
-        let mut used = 0;
+        let room = kit.outbox.len().min(kit.blocks.step_room()).saturating_sub(slot.output.len());
+        let mut input = kit.scratch.get(..filled).unwrap_or(&[]);
         let mut steps = 0;
-        slot.again = false;
         let next = loop {
-            let input = self.scratch.get(used..filled).unwrap_or(&[]);
-            let room = self.outbox.len().min(self.blocks.step_room()).saturating_sub(slot.output.len());
-            let mut out = Outbox::new(self.outbox.get_mut(..room).unwrap_or_default());
+            let mut out = Outbox::new(kit.outbox.get_mut(..room).unwrap_or_default());
             let mut context = Context {
-                now_ms: self.now_ms,
-                me: token,
+                now_ms: kit.now_ms,
+                me: *token,
                 listener: slot.listener as usize,
                 peer: &slot.peer,
-                info: self.rules.info,
+                info: rules.info,
                 ended: slot.ended,
-                pool: self.pool,
+                pool: &mut kit.pool,
             };
-            let step = self.service.step(state, cause, input, &mut out, &mut context);
+            let step = kit.service.step(state, cause, input, &mut out, &mut context);
             let (written, reflected) = out.finish();
-            let consumed = step.consumed.min(input.len());
-            used = used.wrapping_add(consumed);
+            let (consumed, unread) = input.split_at_checked(step.consumed).unwrap_or((input, &[]));
+            let reflected = consumed.get(..reflected).unwrap_or(consumed);
+            input = unread;
             steps += 1;
-            if consumed > 0 && held > 0 {
-                self.blocks.clear(&mut slot.input, Held::Input);
+            if !consumed.is_empty() && held > 0 {
+                kit.blocks.clear(&mut slot.input, Held::Input);
             }
-            let reflected = input.get(..reflected.min(consumed)).unwrap_or(&[]);
-            let progress = consumed > 0 || !written.is_empty() || !slot.output.is_empty();
+            let moved = !(consumed.is_empty() && written.is_empty() && slot.output.is_empty());
             if !(written.is_empty() && reflected.is_empty()) {
-                let owner = token.slot;
-                let sent = send(self.net, self.blocks, self.stats, slot, owner, self.now_ms, [written, reflected]);
-                if let Err(reason) = sent {
-                    self.stats.add(Counter::Steps, steps);
+                let parts = [written, reflected];
+                if let Err(reason) = send(*net, &mut kit.blocks, &mut kit.stats, slot, token.slot, kit.now_ms, parts) {
+                    kit.stats.add(Counter::Steps, steps);
                     return Fate::Dead(reason);
                 }
             }
             match step.next {
-                Next::Again if !progress || last_word => break if last_word { Next::Close } else { Next::More },
+                _ if last_word => break Next::Close,
+                Next::Again if !moved => break Next::More,
                 Next::Again if slot.output.is_empty() && steps < STEPS_PER_EVENT => cause = Cause::Drained,
                 next => break next,
             }
         };
-        self.stats.add(Counter::Steps, steps);
-        if next == Next::Close || last_word {
+        kit.stats.add(Counter::Steps, steps);
+        if next == Next::Close {
             let served = if slot.ended { Reason::Ended } else { Reason::Served };
-            return self.begin_close(slot, if last_word { Reason::RequestTimeout } else { served });
+            return self.begin_close(if last_word { Reason::RequestTimeout } else { served });
         }
+        let unread = input.len();
         slot.again = next == Next::Again;
         slot.waiting = matches!(next, Next::Wait(_));
         slot.wait_ms = if let Next::Wait(at_ms) = next { at_ms } else { NEVER };
-        if filled == used {
+        if unread < filled || next != Next::More {
             slot.by_ms = NEVER;
+        }
+        if unread == 0 {
             return Fate::Live;
         }
-        self.keep_unread(token, slot, if used == 0 { held } else { used }, filled, used > 0)
+        // What was left unread before and was not consumed is in the blocks already.
+        self.keep_unread(if unread == filled { held } else { filled.wrapping_sub(unread) }, filled)
     }
 
     /// Puts what the service left unread into blocks, and sets the request's deadline.
-    fn keep_unread(
-        &mut self,
-        token: Token,
-        slot: &mut Slot<N::Conn>,
-        from: usize,
-        filled: usize,
-        new_request: bool,
-    ) -> Fate {
-        let fresh = self.scratch.get(from..filled).unwrap_or(&[]);
-        if self.blocks.append(&mut slot.input, Held::Input, token.slot, fresh) < fresh.len() {
-            self.stats.add(Counter::Impossible, 1);
+    fn keep_unread(&mut self, from: usize, filled: usize) -> Fate {
+        let Self { kit, rules, token, slot, .. } = self;
+        let fresh = kit.scratch.get(from..filled).unwrap_or(&[]);
+        if kit.blocks.append(&mut slot.input, Held::Input, token.slot, fresh) < fresh.len() {
+            kit.stats.add(Counter::Impossible, 1);
             return Fate::Dead(Reason::BlocksDry);
         }
         if slot.waiting || slot.again {
-            slot.by_ms = NEVER;
-        } else if slot.input.len() >= self.scratch.len() {
+            return Fate::Live;
+        }
+        if slot.input.len() >= kit.scratch.len() {
             return Fate::Dead(Reason::InputLimit);
-        } else if (new_request || slot.by_ms == NEVER) && self.rules.request_ms > 0 {
-            slot.by_ms = self.now_ms.saturating_add(self.rules.request_ms);
+        }
+        if slot.by_ms == NEVER && rules.request_ms > 0 {
+            slot.by_ms = kit.now_ms.saturating_add(rules.request_ms);
         }
         Fate::Live
     }
 
     /// Everything has left: a peer that has ended can be closed, another is given time to read what was sent.
-    fn shut_down(&mut self, slot: &mut Slot<N::Conn>) -> Fate {
-        if slot.ended {
-            return Fate::Dead(slot.reason);
+    fn shut_down(&mut self) -> Fate {
+        if self.slot.ended {
+            return Fate::Dead(self.slot.reason);
         }
-        let Some(conn) = &slot.conn else { return self.impossible() };
+        let Some(conn) = &self.slot.conn else { return self.impossible() };
         self.net.shutdown(conn);
-        slot.phase = Phase::Lingering;
-        slot.by_ms = self.now_ms.saturating_add(LINGER_MS);
+        self.slot.phase = Phase::Lingering;
+        self.slot.by_ms = self.kit.now_ms.saturating_add(LINGER_MS);
         Fate::Live
     }
 
     /// The arm that cannot be reached: counted, and harmless.
     #[cold]
     fn impossible(&mut self) -> Fate {
-        self.stats.add(Counter::Impossible, 1);
+        self.kit.stats.add(Counter::Impossible, 1);
         Fate::Live
     }
 }
@@ -262,6 +326,9 @@ fn send<N: Net>(
         }
         stats.add(Counter::BytesOut, sent);
         slot.active_ms = now_ms;
+        if sent == first.len().wrapping_add(second.len()) {
+            return Ok(());
+        }
     }
     for part in parts {
         let left = part.get(sent.min(part.len())..).unwrap_or(&[]);

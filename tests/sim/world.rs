@@ -136,7 +136,7 @@ impl World {
         let mut events: Vec<Event> = Vec::new();
         for listening in self.listening.iter().filter(|l| !l.queue.is_empty()) {
             if let Some(token) = listening.token {
-                events.push(Event { token, ready: Ready { readable: true, writable: false } });
+                events.push(Event { token, ready: Ready::READ });
             }
         }
         for at in &self.alive {
@@ -145,10 +145,10 @@ impl World {
             let readable = link.hung_up() || interest.read() && link.readable();
             let writable = link.hung_up() || interest.write() && link.writable();
             if readable || writable {
-                events.push(Event { token, ready: Ready { readable, writable } });
+                events.push(Event { token, ready: Ready::of(readable, writable) });
             }
         }
-        let any = Ready { readable: self.rng.chance(700), writable: self.rng.chance(700) };
+        let any = Ready::of(self.rng.chance(700), self.rng.chance(700));
         if self.rng.chance(self.faults.spurious) && !self.alive.is_empty() {
             let at = self.rng.pick(&self.alive);
             self.inject(&mut events, self.links[at].token, any);
@@ -176,7 +176,7 @@ impl World {
 
     /// Puts an event in the trace, as it is handed over.
     pub fn hand_over(&mut self, event: Event) {
-        let ready = (event.ready.readable as u64) << 1 | event.ready.writable as u64;
+        let ready = (event.ready.read() as u64) << 1 | event.ready.write() as u64;
         self.note(b'E', event.token.to_bits(), ready);
     }
 
