@@ -126,9 +126,10 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         }
         for _ in 0..TURNS_PER_CALL {
             let Some(at) = self.timers.fire(self.kit.now_ms) else { break };
-            if let Some(token) = self.kit.pool.token(at) {
-                self.turn(net, token, at, Why::Deadline);
-            }
+            let (Some(token), Some(slot)) = (self.kit.pool.token(at), self.slots.get_mut(at)) else { continue };
+            // Fired is disarmed: the turn has to arm it again, at ease or not.
+            slot.settled_at_ease = false;
+            self.turn(net, token, at, Why::Deadline);
         }
         for _ in 0..TURNS_PER_CALL {
             let Some(token) = self.kit.pool.next_woken() else { break };
