@@ -149,6 +149,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             self.watch_listeners(net);
             for listener in &mut self.listeners {
                 if let Some(socket) = listener.socket.take() {
+                    listener.watched = false;
                     net.close_listener(socket);
                 }
             }
@@ -206,8 +207,13 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     // The path of an event.
 
     fn accept(&mut self, net: &mut N, id: usize) {
+        // Again, should the world have refused to stop reporting.
+        self.watch_listener(net, id);
         for _ in 0..ACCEPTS_PER_EVENT {
             let Some(listener) = self.listeners.get(id).filter(|l| l.watched) else { break };
+            if self.kit.pool.free(listener.share) == 0 || self.retry_ms != NEVER {
+                break;
+            }
             let (Some(socket), share) = (&listener.socket, listener.share) else { break };
             match net.accept(socket) {
                 Ok((conn, peer)) => match self.kit.pool.take(share) {
