@@ -6,8 +6,9 @@ use tidegate_core::limits::{ACCEPT_RETRY_MS, LINGER_MS};
 use tidegate_core::stats::{Counter, Reason};
 
 use crate::audit::Audited;
+use crate::house::Protocol;
 use crate::link::{Link, Stage};
-use crate::plan::{Plan, Protocol, Socket};
+use crate::plan::{Plan, Socket};
 use crate::services::Mixed;
 use crate::world::World;
 
@@ -51,7 +52,10 @@ impl Judge {
             let taken = world.alive().iter().filter(|at| world.links[**at].listener == listener).count();
             assert!(taken <= socket.connections as usize, "listener {listener}: more than its share");
             if world.watched(listener) {
-                assert!(taken < socket.connections as usize && !self.ending, "a full listener is watched");
+                assert!(
+                    world.stuck(listener) || taken < socket.connections as usize && !self.ending,
+                    "a full listener is watched"
+                );
             } else if taken < socket.connections as usize && !self.ending {
                 let retry = server.next_deadline().unwrap_or(u64::MAX);
                 assert!(retry <= world.seen_ms + ACCEPT_RETRY_MS, "listener {listener} was forgotten");
@@ -129,11 +133,18 @@ impl Judge {
         assert_eq!(links.len(), reasons.len(), "closes and reasons");
         let silent = |limit: fn(&Socket) -> u64| {
             let for_ms = |at: &&usize| world.seen_ms - world.links[**at].moved_ms;
-            links.iter().filter(|at| (1..=for_ms(at)).contains(&limit(&plan.sockets[world.links[**at].listener]))).count()
+            links
+                .iter()
+                .filter(|at| (1..=for_ms(at)).contains(&limit(&plan.sockets[world.links[**at].listener])))
+                .count()
         };
         let idle = reasons.iter().filter(|reason| **reason == Reason::IdleTimeout).count();
         let write = reasons.iter().filter(|reason| **reason == Reason::WriteTimeout).count();
-        let early = format!("at {} a time-out fired early: {reasons:?} {:?}", world.seen_ms, links.iter().map(|at| &world.links[*at]).collect::<Vec<_>>());
+        let early = format!(
+            "at {} a time-out fired early: {reasons:?} {:?}",
+            world.seen_ms,
+            links.iter().map(|at| &world.links[*at]).collect::<Vec<_>>()
+        );
         assert!(idle <= silent(|socket| socket.idle_ms), "{early}");
         assert!(write <= silent(|socket| socket.write_ms), "{early}");
         for at in links {

@@ -7,6 +7,7 @@
 //!     SIM_SEEDS=100000 cargo test -p tidegate-core --test sim seeds --release        many
 
 mod audit;
+mod house;
 mod judge;
 mod link;
 mod peers;

@@ -193,7 +193,9 @@ impl Client {
         match world.read(link, most) {
             Heard::Bytes(bytes) => self.talk.hear(&bytes, log),
             Heard::Nothing => {}
-            Heard::End if (self.half_closed || self.talk.quits()) && self.talk.is_answered() => self.state = State::Done,
+            Heard::End if (self.half_closed || self.talk.quits()) && self.talk.is_answered() => {
+                self.state = State::Done
+            }
             Heard::End | Heard::Reset => self.fail(),
         }
         if self.state != State::Talking || self.half_closed || self.talk.quits() || !self.talk.is_answered() {

@@ -3,18 +3,10 @@
 //! Swarm testing: whole kinds of trouble are on or off for a run, so that rare combinations are met, and so that a
 //! run without a kind can be judged more strictly.
 
+use crate::house::Protocol;
 use crate::peers::Habit;
 use crate::rng::Rng;
 use crate::world::Faults;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Echo,
-    Discard,
-    Frame,
-    Chat,
-    Lines,
-}
 
 #[derive(Clone, Copy, Debug)]
 pub struct Socket {

@@ -1,23 +1,17 @@
 //! One seed from start to end: the real dispatcher, the pretend network, the clients, a virtual clock.
 
-use tidegate_core::blocks::BlockMark;
-use tidegate_core::conn::Slot;
-use tidegate_core::dispatch::Storage;
 use tidegate_core::event::Event;
 use tidegate_core::listen::Rules;
-use tidegate_core::pool::Mark;
-use tidegate_core::service::{BuiltIn, Discard, Echo, Kind, Service};
 use tidegate_core::stats::{Counter, Reason, Stats};
 
-use crate::audit::Audited;
+use crate::house::{Memory, Protocol, services};
 use crate::judge::{Judge, Server};
 use crate::link::Stage;
 use crate::peers::{Client, Habit, State};
-use crate::plan::{Ending, Plan, Protocol, Socket};
+use crate::plan::{Ending, Plan, Socket};
 use crate::rng::Rng;
-use crate::services::{Chat, Frame, Lines, Mixed, MixedKind};
 use crate::talk::Talk;
-use crate::world::{Conn, World};
+use crate::world::World;
 
 /// What came of a run.
 pub struct Outcome {
@@ -27,71 +21,6 @@ pub struct Outcome {
     pub served: usize,
     pub unserved: usize,
     pub finished: bool,
-}
-
-/// The memory a dispatcher is lent.
-pub struct Memory<S: Service> {
-    marks: Vec<Mark>,
-    slots: Vec<Slot<Conn>>,
-    states: Vec<S::State>,
-    cells: Vec<u64>,
-    places: Vec<u32>,
-    block_marks: Vec<BlockMark>,
-    block_memory: Vec<u8>,
-    block_bytes: usize,
-    scratch: Vec<u8>,
-    outbox: Vec<u8>,
-}
-
-impl<S: Service> Memory<S> {
-    pub fn new(slots: usize, blocks: usize, block_bytes: usize, scratch: usize, outbox: usize) -> Self {
-        Self {
-            marks: vec![Mark::default(); slots],
-            slots: (0..slots).map(|_| Slot::default()).collect(),
-            states: (0..slots).map(|_| S::State::default()).collect(),
-            cells: vec![0; slots],
-            places: vec![0; slots],
-            block_marks: vec![BlockMark::default(); blocks],
-            block_memory: vec![0; blocks * block_bytes],
-            block_bytes,
-            scratch: vec![0; scratch],
-            outbox: vec![0; outbox],
-        }
-    }
-
-    pub fn lend(&mut self) -> Storage<'_, Conn, S> {
-        Storage {
-            marks: &mut self.marks,
-            slots: &mut self.slots,
-            states: &mut self.states,
-            timer_cells: &mut self.cells,
-            timer_places: &mut self.places,
-            block_marks: &mut self.block_marks,
-            block_memory: &mut self.block_memory,
-            block_bytes: self.block_bytes,
-            scratch: &mut self.scratch,
-            outbox: &mut self.outbox,
-        }
-    }
-}
-
-/// All services, and which listener has which.
-pub fn services(protocols: &[Protocol]) -> Audited<Mixed> {
-    let mut built_in = BuiltIn::new(Echo, Discard);
-    for (at, protocol) in protocols.iter().enumerate() {
-        built_in.assign(at, if *protocol == Protocol::Discard { Kind::discard } else { Kind::echo });
-    }
-    let mut mixed = Mixed::new(built_in, Frame, Chat::new(5), Lines { tick_ms: 70, ticks: 20 });
-    for (at, protocol) in protocols.iter().enumerate() {
-        let kind = match protocol {
-            Protocol::Echo | Protocol::Discard => MixedKind::built_in,
-            Protocol::Frame => MixedKind::frame,
-            Protocol::Chat => MixedKind::chat,
-            Protocol::Lines => MixedKind::lines,
-        };
-        mixed.assign(at, kind);
-    }
-    Audited::new(mixed)
 }
 
 struct Run<'m> {
@@ -119,8 +48,7 @@ pub fn run(seed: u64) -> Outcome {
     let clients = plan.peers.iter().enumerate().map(|(key, (habit, listener))| {
         let protocol = plan.sockets[*listener].protocol;
         let rude = *habit == Habit::Flooder || *habit == Habit::NeverReader && protocol == Protocol::Echo;
-        let talk =
-            if rude { Talk::rubbish(&mut rng) } else { Talk::of(protocol, &plan, key as u64, &mut rng) };
+        let talk = if rude { Talk::rubbish(&mut rng) } else { Talk::of(protocol, &plan, key as u64, &mut rng) };
         Client::new(*habit, *listener, talk, &mut rng)
     });
     let clients = clients.collect();

@@ -1,6 +1,7 @@
 //! What a client says and what it must hear: the oracle of each protocol, checked byte by byte as it comes.
 
-use crate::plan::{Plan, Protocol};
+use crate::house::Protocol;
+use crate::plan::Plan;
 use crate::rng::{Rng, pattern};
 
 pub struct Talk {

@@ -45,6 +45,8 @@ struct Listening {
     queue: VecDeque<usize>,
     token: Option<Token>,
     open: bool,
+    /// It is still watched because the world refused not to.
+    stuck: bool,
 }
 
 pub struct World {
@@ -103,7 +105,7 @@ impl World {
     }
 
     pub fn door(&mut self) -> Door {
-        self.listening.push(Listening { queue: VecDeque::new(), token: None, open: true });
+        self.listening.push(Listening { queue: VecDeque::new(), token: None, open: true, stuck: false });
         Door(self.listening.len() - 1)
     }
 
@@ -124,6 +126,10 @@ impl World {
 
     pub fn watched(&self, listener: usize) -> bool {
         self.listening[listener].token.is_some()
+    }
+
+    pub fn stuck(&self, listener: usize) -> bool {
+        self.listening[listener].stuck
     }
 
     /// Links the server holds.
@@ -265,10 +271,11 @@ impl Net for World {
         for (to, byte) in into.iter_mut().zip(link.up.bytes.drain(..n)) {
             *to = byte;
         }
+        link.tried_ms = self.seen_ms;
         if n == 0 {
             link.end_told = true;
         } else {
-            (link.moved_ms, link.tried_ms) = (self.seen_ms, self.seen_ms);
+            link.moved_ms = self.seen_ms;
             link.received += n as u64;
         }
         // What a lingering connection throws away is no input.
@@ -343,7 +350,7 @@ impl Net for World {
     fn watch(&mut self, conn: &Conn, token: Token, from: Interest, to: Interest) -> Result<(), Gone> {
         self.note(b'W', conn.0 as u64, (from.read() as u64) << 3 | (from.write() as u64) << 2);
         self.note(b'w', token.to_bits(), (to.read() as u64) << 3 | (to.write() as u64) << 2);
-        if to != Interest::NONE && self.fault(self.faults.unwatched) {
+        if self.fault(self.faults.unwatched) {
             self.links[conn.0].unwatched = true;
             return Err(Gone::NoRoom);
         }
@@ -362,7 +369,9 @@ impl Net for World {
 
     fn watch_listener(&mut self, door: &Door, token: Token, on: bool) -> Result<(), Gone> {
         self.note(b'L', door.0 as u64, on as u64);
-        if on && self.fault(self.faults.unwatched) {
+        let refused = self.fault(self.faults.unwatched);
+        self.listening[door.0].stuck = refused && !on;
+        if refused {
             return Err(Gone::NoRoom);
         }
         let listening = &mut self.listening[door.0];
