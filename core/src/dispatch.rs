@@ -295,12 +295,11 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.make_room(net);
     }
 
-    /// Closes the oldest holders of blocks until the reserve is whole: first those with unfinished input, then those
-    /// that do not read.
+    /// Closes the longest holders of blocks until the reserve is whole.
     fn make_room(&mut self, net: &mut N) {
         self.kit.stats.blocks_peak = self.kit.stats.blocks_peak.max(self.kit.blocks.taken() as u32);
         while self.kit.blocks.short() {
-            let oldest = self.kit.blocks.oldest(Held::Input).or(self.kit.blocks.oldest(Held::Output));
+            let oldest = self.kit.blocks.oldest_of_most();
             let Some((at, token)) = oldest.and_then(|at| Some((at as usize, self.kit.pool.token(at as usize)?))) else {
                 self.kit.stats.add(Counter::Impossible, 1);
                 break;
