@@ -7,6 +7,7 @@
 //!     SIM_SEEDS=100000 cargo test -p tidegate-core --test sim seeds --release        many
 
 mod audit;
+mod directed;
 mod house;
 mod judge;
 mod link;
@@ -18,6 +19,7 @@ mod run;
 mod scenarios;
 mod services;
 mod talk;
+mod traps;
 mod world;
 
 mod seeds;

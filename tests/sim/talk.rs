@@ -44,7 +44,7 @@ impl Talk {
             }
             Protocol::Chat => {
                 let own = format!("<{key}> {}\n", "x".repeat(rng.below(plan.scratch / 2)));
-                let own = own[own.len().saturating_sub(plan.scratch)..].as_bytes().to_vec();
+                let own = own.as_bytes()[own.len().saturating_sub(plan.scratch)..].to_vec();
                 (own.clone(), Expect::Log { own })
             }
             Protocol::Lines => {
