@@ -84,7 +84,8 @@ fn a_request_deadline_counts_from_its_first_byte_and_each_request_has_its_own() 
     rig.wait(9);
     rig.expect_silence(&mut client);
     rig.wait(1);
-    assert_eq!(rig.read_to_end(&mut client), b"late\n");
+    assert_eq!(rig.look(&mut client), Got::Bytes(b"late\n".to_vec()));
+    assert_eq!(rig.look(&mut client), Got::End);
 }
 
 #[test]
@@ -174,6 +175,30 @@ fn nobody_who_left_is_woken_or_served_and_a_slot_has_a_new_name_each_time() {
         assert!(!rig.server.wake(token));
         names.push(token);
     }
+}
+
+#[test]
+fn a_wake_is_due_at_once() {
+    let mut rig = Rig::start(Setup { protocol: Protocol::Chat, ..SETUP });
+    let (mut ann, mut bob) = (rig.open(), rig.open());
+    assert_eq!((rig.read(&mut ann, 8).len(), rig.read(&mut bob, 8).len()), (8, 8));
+    rig.send(&mut ann, b"now\n");
+    assert_eq!((rig.look(&mut bob), rig.look(&mut ann)), (Got::Bytes(b"now\n".to_vec()), Got::Nothing));
+    rig.wait(5);
+    assert_eq!(rig.look(&mut ann), Got::Bytes(b"now\n".to_vec()), "the speaker's own comes by its timer");
+}
+
+#[test]
+fn an_ended_peer_is_not_read_again_while_its_answer_is_still_to_come() {
+    let mut rig = Rig::start(Setup { protocol: Protocol::Chat, ..SETUP });
+    rig.server.service().inner.chat.delay_ms = 1_000;
+    let mut client = rig.open();
+    rig.send(&mut client, b"last\n");
+    rig.half_close(&mut client);
+    rig.wait(0);
+    assert_eq!((rig.taken(), rig.world.links[client].registered), (1, None), "an end reads as ready for ever");
+    rig.wait(1_000);
+    assert_eq!(&rig.read_to_end(&mut client)[8..], b"last\n");
 }
 
 #[test]

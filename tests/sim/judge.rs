@@ -116,8 +116,8 @@ impl Judge {
                 Reason::IdleTimeout => !self.calm || socket.idle_ms < 60_000,
                 Reason::WriteTimeout => !self.calm || socket.write_ms < 30_000,
                 Reason::RequestTimeout => socket.request_ms > 0,
-                // Lingering is bounded, and the clock jumped over the bound.
-                Reason::Served => !self.calm && link.shut_ms.is_some(),
+                // It was given its time to read, and went on sending instead.
+                Reason::Served => link.shut_ms.is_some_and(|at| link.closed_ms >= at + LINGER_MS),
                 _ => false,
             })
     }

@@ -77,6 +77,7 @@ pub struct Link {
     pub moved_ms: u64,
     pub tried_ms: u64,
     pub opened_ms: u64,
+    pub closed_ms: u64,
     pub received: u64,
     pub sent: u64,
     /// The world itself broke this link, or failed to watch it: its client is excused.
@@ -104,6 +105,7 @@ impl Link {
             moved_ms: now_ms,
             tried_ms: now_ms,
             opened_ms: now_ms,
+            closed_ms: 0,
             received: 0,
             sent: 0,
             broken: false,

@@ -96,7 +96,7 @@ impl Client {
                 let before = self.talk.moved();
                 self.talk(world, link, log);
                 // Who gets nowhere looks less often.
-                let most_ms = if world.links[link].stage == Stage::Waiting { 2_000 } else { 100 };
+                let most_ms = if world.links[link].stage == Stage::Waiting { 700 } else { 100 };
                 self.idle_ms = if self.talk.moved() == before { (self.idle_ms * 2 + 1).min(most_ms) } else { 0 };
                 self.next_ms += self.idle_ms;
             }

@@ -222,7 +222,8 @@ fn dribble<B: Bed>(bed: &mut B) {
         bed.expect_silence(&mut client);
     }
     bed.wait(100);
-    assert_eq!(bed.read_to_end(&mut client), b"late\n");
+    assert_eq!(bed.look(&mut client), Got::Bytes(b"late\n".to_vec()));
+    assert_eq!(bed.look(&mut client), Got::End);
     bed.close(client);
     bed.wait(5);
     assert_eq!(bed.closed(Reason::RequestTimeout), 1);

@@ -18,15 +18,21 @@ tidegate_core::service_set! {
 }
 
 /// Length-prefixed messages: a length byte, then at least two bytes of reply size, a key, and filler. The reply is
-/// that many bytes of the key's pattern, larger than any outbox if asked for.
+/// that many bytes of the key's pattern, larger than any outbox if asked for; with the key [`RETURN`] the message
+/// itself follows, straight from the receive buffer where that is possible.
 #[derive(Default)]
 pub struct Frame;
+
+/// The key of messages that are sent back.
+pub const RETURN: u8 = 255;
 
 #[derive(Default)]
 pub struct FrameState {
     key: u8,
     at: usize,
     left: usize,
+    /// What follows the pattern.
+    tail: Vec<u8>,
 }
 
 impl Service for Frame {
@@ -53,15 +59,26 @@ impl Service for Frame {
                 }
                 (state.at, state.left) = (state.at + n, state.left - n);
             }
+            let sent = out.write_some(&state.tail);
+            state.tail.drain(..sent);
+            if !state.tail.is_empty() {
+                return Step::again(used);
+            }
             let rest = &input[used..];
             let Some(len) = rest.first().map(|len| *len as usize) else { break };
             if len < 3 {
                 return Step::close(input.len());
             }
             let Some(message) = rest.get(1..1 + len) else { break };
+            let (size, key) = (u16::from_be_bytes([message[0], message[1]]) as usize, message[2]);
+            if key == RETURN && used == 0 && size <= out.room() {
+                out.write(&(0..size).map(|at| pattern(key as u64, at)).collect::<Vec<u8>>());
+                out.reflect(1 + len);
+                return Step::again(1 + len);
+            }
+            let tail = if key == RETURN { rest[..1 + len].to_vec() } else { Vec::new() };
             used += 1 + len;
-            let size = u16::from_be_bytes([message[0], message[1]]);
-            *state = FrameState { key: message[2], at: 0, left: size as usize };
+            *state = FrameState { key, at: 0, left: size, tail };
         }
         if context.ended() { Step::close(input.len()) } else { Step::more(used) }
     }
@@ -123,7 +140,7 @@ impl Service for Chat {
         let sent = out.write_some(&state.hello);
         state.hello.drain(..sent);
         let due = state.due_ms.is_some_and(|at| at <= context.now_ms());
-        state.flushing |= due || context.ended() || matches!(cause, Cause::Woken);
+        state.flushing |= due || cause == Cause::Woken;
         if state.flushing && state.hello.is_empty() {
             state.at += out.write_some(&self.log[state.at..]);
         }
@@ -134,8 +151,8 @@ impl Service for Chat {
             (state.flushing, state.due_ms) = (false, None);
         }
         match state.due_ms {
-            _ if context.ended() => Step::close(input.len()),
             Some(at) => Step::wait(used, at),
+            None if context.ended() => Step::close(input.len()),
             None if used < input.len() => Step::more(used),
             None => Step::wait(used, NEVER),
         }

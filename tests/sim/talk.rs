@@ -3,6 +3,7 @@
 use crate::house::Protocol;
 use crate::plan::Plan;
 use crate::rng::{Rng, pattern};
+use crate::services::RETURN;
 
 pub struct Talk {
     out: Vec<u8>,
@@ -134,12 +135,16 @@ fn frames(longest: usize, rng: &mut Rng) -> (Vec<u8>, Vec<u8>) {
     let (mut out, mut replies) = (Vec::new(), Vec::new());
     for _ in 0..rng.below(8) {
         let len = 3 + rng.below(longest - 4);
-        let (size, key) = (rng.pick(&[0, 1, 5, 40, 300, 2000]), rng.next() as u8);
+        let key = if rng.chance(300) { RETURN } else { rng.next() as u8 };
+        let (size, begin) = (rng.pick(&[0, 1, 5, 40, 300, 2000]), out.len());
         out.push(len as u8);
         out.extend((size as u16).to_be_bytes());
         out.push(key);
         out.extend((3..len).map(|at| pattern(7, at)));
         replies.extend((0..size).map(|at| pattern(key as u64, at)));
+        if key == RETURN {
+            replies.extend(&out[begin..]);
+        }
     }
     (out, replies)
 }

@@ -329,6 +329,7 @@ impl Net for World {
         self.note(b'C', conn.0 as u64, 0);
         let link = &mut self.links[conn.0];
         assert_eq!(link.stage, Stage::Taken, "link {} closed twice", conn.0);
+        link.closed_ms = self.seen_ms;
         self.gone_tokens.extend(link.token);
         link.give_back();
         self.alive.retain(|at| *at != conn.0);
