@@ -276,9 +276,13 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// Gives one connection its turn and settles what came of it.
     #[inline]
     fn turn(&mut self, net: &mut N, token: Token, at: usize, why: Why) {
-        let Self { kit, slots, states, timers, draining, .. } = self;
+        let Self { kit, slots, states, timers, draining, drained_to, .. } = self;
         let (Some(slot), Some(state)) = (slots.get_mut(at), states.get_mut(at)) else { return };
         let mut fate = Turn { kit, net, token, slot, state }.take(why, *draining);
+        if *draining && fate == Fate::Live && slot.at_rest() {
+            // Its turn was over before it was known whether more is here: no event would tell that there is not.
+            *drained_to = at.min(*drained_to);
+        }
         if fate == Fate::Live && slot.settled_at_ease && slot.is_at_ease() {
             return;
         }

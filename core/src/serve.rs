@@ -90,11 +90,14 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 Ok(input) => self.run(input),
                 Err(fate) => fate,
             };
-            if !draining || tries == 0 || !self.slot.at_rest() || matches!(fate, Fate::Dead(_)) {
+            if !draining || !self.slot.at_rest() || matches!(fate, Fate::Dead(_)) {
                 return fate;
             }
             if fate == Fate::Quiet || self.slot.ended {
                 return self.begin_close(Reason::Drained);
+            }
+            if tries == 0 {
+                return fate;
             }
             (why, tries) = (Why::Read, tries - 1);
         }

@@ -202,6 +202,18 @@ fn an_ended_peer_is_not_read_again_while_its_answer_is_still_to_come() {
 }
 
 #[test]
+fn a_drain_forgets_nobody_whose_input_ends_with_its_turn() {
+    for bytes_left in 1..100 {
+        let mut rig = Rig::start(Setup { protocol: Protocol::Discard, scratch: 1, rules: rules(0, 0, 0), ..SETUP });
+        let mut client = rig.open();
+        assert_eq!(rig.offer(&mut client, &bytes(1, bytes_left)), Some(bytes_left));
+        rig.server.drain(&mut rig.world, 0);
+        rig.wait(LINGER_MS);
+        assert_eq!((rig.taken(), rig.closed(Reason::Drained)), (0, 1), "{bytes_left} bytes");
+    }
+}
+
+#[test]
 fn a_drain_closes_a_connection_that_comes_to_rest_by_a_wake_or_a_timer() {
     let mut rig = Rig::start(Setup { protocol: Protocol::Chat, rules: rules(0, 0, 0), ..SETUP });
     let (mut ann, mut bob) = (rig.open(), rig.open());
