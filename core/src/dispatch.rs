@@ -131,9 +131,10 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         }
         for _ in 0..TURNS_PER_CALL {
             let Some(at) = self.timers.fire(self.kit.now_ms) else { break };
-            if let Some(token) = self.kit.pool.token(at) {
-                self.turn(net, token, at, Why::Deadline);
-            }
+            let (Some(token), Some(slot)) = (self.kit.pool.token(at), self.slots.get_mut(at)) else { continue };
+            // Fired is disarmed: the turn has to arm it again, at ease or not.
+            slot.settled_at_ease = false;
+            self.turn(net, token, at, Why::Deadline);
         }
         for _ in 0..TURNS_PER_CALL {
             let Some(token) = self.kit.pool.next_woken() else { break };
@@ -153,6 +154,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             self.watch_listeners(net);
             for listener in &mut self.listeners {
                 if let Some(socket) = listener.socket.take() {
+                    listener.watched = false;
                     net.close_listener(socket);
                 }
             }
@@ -210,8 +212,13 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     // The path of an event.
 
     fn accept(&mut self, net: &mut N, id: usize) {
+        // Again, should the world have refused to stop reporting.
+        self.watch_listener(net, id);
         for _ in 0..ACCEPTS_PER_EVENT {
             let Some(listener) = self.listeners.get(id).filter(|l| l.watched) else { break };
+            if self.kit.pool.free(listener.share) == 0 || self.retry_ms != NEVER {
+                break;
+            }
             let (Some(socket), share) = (&listener.socket, listener.share) else { break };
             match net.accept(socket) {
                 Ok((conn, peer)) => match self.kit.pool.take(share) {
@@ -269,9 +276,13 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// Gives one connection its turn and settles what came of it.
     #[inline]
     fn turn(&mut self, net: &mut N, token: Token, at: usize, why: Why) {
-        let Self { kit, slots, states, timers, draining, .. } = self;
+        let Self { kit, slots, states, timers, draining, drained_to, .. } = self;
         let (Some(slot), Some(state)) = (slots.get_mut(at), states.get_mut(at)) else { return };
         let mut fate = Turn { kit, net, token, slot, state }.take(why, *draining);
+        if *draining && fate == Fate::Live && slot.at_rest() {
+            // Its turn was over before it was known whether more is here: no event would tell that there is not.
+            *drained_to = at.min(*drained_to);
+        }
         if fate == Fate::Live && slot.settled_at_ease && slot.is_at_ease() {
             return;
         }
@@ -292,12 +303,11 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.make_room(net);
     }
 
-    /// Closes the oldest holders of blocks until the reserve is whole: first those with unfinished input, then those
-    /// that do not read.
+    /// Closes the longest holders of blocks until the reserve is whole.
     fn make_room(&mut self, net: &mut N) {
         self.kit.stats.blocks_peak = self.kit.stats.blocks_peak.max(self.kit.blocks.taken() as u32);
         while self.kit.blocks.short() {
-            let oldest = self.kit.blocks.oldest(Held::Input).or(self.kit.blocks.oldest(Held::Output));
+            let oldest = self.kit.blocks.oldest_of_most();
             let Some((at, token)) = oldest.and_then(|at| Some((at as usize, self.kit.pool.token(at as usize)?))) else {
                 self.kit.stats.add(Counter::Impossible, 1);
                 break;

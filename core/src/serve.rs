@@ -90,11 +90,14 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 Ok(input) => self.run(input),
                 Err(fate) => fate,
             };
-            if !draining || tries == 0 || !self.slot.at_rest() || matches!(fate, Fate::Dead(_)) {
+            if !draining || !self.slot.at_rest() || matches!(fate, Fate::Dead(_)) {
                 return fate;
             }
             if fate == Fate::Quiet || self.slot.ended {
                 return self.begin_close(Reason::Drained);
+            }
+            if tries == 0 {
+                return fate;
             }
             (why, tries) = (Why::Read, tries - 1);
         }
@@ -242,6 +245,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             if !(written.is_empty() && reflected.is_empty()) {
                 let parts = [written, reflected];
                 if let Err(reason) = send(*net, &mut kit.blocks, &mut kit.stats, slot, token.slot, kit.now_ms, parts) {
+                    kit.stats.add(Counter::Steps, steps);
                     return Fate::Dead(reason);
                 }
             }
