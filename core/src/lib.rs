@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blocks;
+pub mod conf;
 pub mod conn;
 pub mod dispatch;
 pub mod event;
