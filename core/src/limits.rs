@@ -38,3 +38,24 @@ pub const WORKERS_MAX: usize = 64;
 
 /// The largest `RespawnLimit`: the supervisor remembers the time of that many deaths.
 pub const RESPAWN_LIMIT_MAX: usize = 1_000;
+
+/// Bytes of one line of a configuration: far past the longest path, and a column fits sixteen bits.
+pub const LINE_BYTES_MAX: usize = 1_024;
+
+/// Sections of one configuration: `[Process]`, `[Log]`, `[Memory]` and every listener.
+pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
+
+/// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
+pub const ENTRIES_MAX: usize = 160;
+
+/// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
+pub const PATH_BYTES_MAX: usize = 512;
+
+/// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
+pub const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// Bytes of the free text a socket hands to its service.
+pub const INFO_BYTES_MAX: usize = 255;
+
+/// The longest time a configuration may ask for.
+pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;

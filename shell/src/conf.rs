@@ -3,12 +3,10 @@
 //! Every mistake of a file is reported in one run. Paths typed on the command line start from the current directory,
 //! paths in the configuration from the prefix; all are made absolute here, so nothing depends on where a daemon runs.
 
-// The core's parser replaces this file by `use tidegate_core::conf::{Document, Problem, Section};`.
-mod stand_in;
-
 use std::path::{Path, PathBuf};
 
-use stand_in::{Document, Problem, Section};
+use tidegate_core::conf::{self, Document, Problem, Section};
+use ufmt::uWrite;
 
 use crate::cli::Options;
 use crate::exit::{self, Failure};
@@ -18,8 +16,10 @@ use crate::settings::{self, Log, Memory, Process, Settings, Socket};
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
 const FILE_BYTES_MAX: usize = 256 * 1024;
-/// What runs without a file.
-const BUILT_IN: &str = stand_in::DEFAULT;
+/// What runs without a file: the very text that is installed.
+const BUILT_IN: &str = include_str!("../../conf/tidegate.conf");
+/// Problems told of one file; one that is not a configuration at all has as many as it has lines.
+const PROBLEMS_TOLD_MAX: u32 = 50;
 
 /// A configuration without a mistake.
 #[derive(Debug)]
@@ -29,23 +29,15 @@ pub struct Loaded {
     pub name: String,
     /// The file as anyone can find it, for titles and logs.
     pub full_name: String,
-    document: Document,
-}
-
-impl Loaded {
-    /// The configuration with every default filled in, readable by the parser again.
-    pub fn dump(&self) -> String {
-        let mut out = String::new();
-        stand_in::dump(&self.document, &mut out);
-        out
-    }
+    /// Every key with the value in force, readable by the parser again.
+    pub dump: String,
 }
 
 /// Every key, with its bounds and default.
 pub fn help() -> String {
-    let mut out = String::new();
-    stand_in::help(&mut out);
-    out
+    let mut out = Text::default();
+    let _ = conf::help(&mut out);
+    out.0
 }
 
 /// Reads and checks the configuration the command line names.
@@ -62,38 +54,43 @@ pub fn load(options: &Options) -> Result<Loaded, Failure> {
         }
         None => ("built-in".to_string(), "the built-in configuration".to_string(), BUILT_IN.into()),
     };
-    let mut mistakes = String::new();
-    let document = {
-        let report = &mut |problem: &Problem| problem.write(&name, &mut mistakes);
-        read(&bytes, &options.set, report)
+    let mut problems = Text::default();
+    let Ok(document) = read(&bytes, &options.set, &name, &mut problems) else {
+        return Err(Failure::new(exit::CONFIG, problems.0));
     };
-    let settings = document.and_then(|document| {
-        let settings = understand(&document, options, &prefix, &directory, &mut mistakes);
-        mistakes.is_empty().then_some((settings, document))
+    let settings = understand(&document, options, &prefix, &directory);
+    if settings.sockets.is_empty() {
+        return Err(Failure::new(
+            exit::CONFIG,
+            format!("{name}: nothing to serve; add a [Socket] with a ListenPort\n"),
+        ));
+    }
+    let mut dump = Text::default();
+    let _ = conf::dump(&document, &mut dump);
+    Ok(Loaded { settings, name, full_name, dump: dump.0 })
+}
+
+fn read<'t>(bytes: &'t [u8], set: &'t [String], name: &str, out: &mut Text) -> Result<Document<'t>, u32> {
+    let mut told = 0;
+    let report = &mut |problem: &Problem<'_>| {
+        told += 1;
+        if told <= PROBLEMS_TOLD_MAX {
+            let _ = problem.write(name, out);
+        }
+    };
+    let document = Document::parse(bytes, report).and_then(|mut document| {
+        let wrong: u32 = set.iter().map(|assignment| document.set(assignment, report).err().unwrap_or(0)).sum();
+        let crossed = document.finish(report).err().unwrap_or(0);
+        if wrong + crossed == 0 { Ok(document) } else { Err(wrong + crossed) }
     });
-    match settings {
-        Some((settings, document)) => Ok(Loaded { settings, name, full_name, document }),
-        None => Err(Failure::new(exit::CONFIG, mistakes)),
+    if told > PROBLEMS_TOLD_MAX {
+        let _ = out.write_str(&format!("{name}: and {} more\n", told - PROBLEMS_TOLD_MAX));
     }
+    document
 }
 
-fn read(bytes: &[u8], set: &[String], report: &mut dyn FnMut(&Problem)) -> Option<Document> {
-    let mut document = Document::parse(bytes, report).ok()?;
-    for assignment in set {
-        document.set(assignment, report);
-    }
-    document.finish(report);
-    Some(document)
-}
-
-/// Gives the document's values their types; what only Linux can judge is added to the mistakes.
-fn understand(
-    document: &Document,
-    options: &Options,
-    prefix: &Path,
-    directory: &Path,
-    mistakes: &mut String,
-) -> Settings {
+/// Gives the document's values their types.
+fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directory: &Path) -> Settings {
     let process = document.section("Process");
     let log = document.section("Log");
     let memory = document.section("Memory");
@@ -114,23 +111,14 @@ fn understand(
             level: Severity::named(log.text("Level")).unwrap_or_default(),
         },
         memory: Memory { blocks: narrow(memory.number("Blocks")), block_bytes: narrow(memory.size("BlockSize")) },
-        sockets: document.sections("Socket").map(|section| socket(&section, prefix, mistakes)).collect(),
+        sockets: document.sections("Socket").map(|section| socket(&section, prefix)).collect(),
     }
 }
 
-fn socket(section: &Section<'_>, prefix: &Path, mistakes: &mut String) -> Socket {
-    let written = section.text("ListenAddress");
-    let address = settings::address(written, narrow(section.number("ListenPort")), prefix).unwrap_or_else(|| {
-        let label = section.label();
-        mistakes.push_str(&format!(
-            "[Socket{}{label}] ListenAddress: '{written}' is no address; write an IPv4 or IPv6 address or unix:PATH\n",
-            if label.is_empty() { "" } else { " " },
-        ));
-        settings::Address::default()
-    });
+fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
     Socket {
-        name: section.label().to_string(),
-        address,
+        name: section.label().unwrap_or_default().to_string(),
+        address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
         backlog: narrow(section.number("Backlog")),
@@ -138,6 +126,19 @@ fn socket(section: &Section<'_>, prefix: &Path, mistakes: &mut String) -> Socket
         request_ms: section.time_ms("RequestTimeout"),
         write_ms: section.time_ms("WriteTimeout"),
         info: section.text("DBInfo").to_string(),
+    }
+}
+
+/// A `String` for the core's writers, which know no heap.
+#[derive(Default)]
+struct Text(String);
+
+impl uWrite for Text {
+    type Error = core::convert::Infallible;
+
+    fn write_str(&mut self, text: &str) -> Result<(), Self::Error> {
+        self.0.push_str(text);
+        Ok(())
     }
 }
 
@@ -185,7 +186,7 @@ mod tests {
         let text = "[Socket]\nListenPort = 5678\nDBInfo = 127.0.0.1\n";
         let settings = load_text("seed", text, Options::default()).unwrap().settings;
         let [socket] = &settings.sockets[..] else { panic!("{settings:?}") };
-        assert_eq!(socket.address.to_string(), "127.0.0.1:5678");
+        assert_eq!(socket.address.to_string(), "*:5678");
         assert_eq!((socket.service.as_str(), socket.info.as_str()), ("echo", "127.0.0.1"));
     }
 
@@ -214,9 +215,16 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_a_mistake_of_the_configuration() {
-        let failure = load_text("address", "[Socket plc]\nListenAddress = here\n", Options::default()).unwrap_err();
+    fn a_configuration_that_serves_nothing_is_refused() {
+        let failure = load_text("empty", "[Process]\nWorkers = 1\n", Options::default()).unwrap_err();
         assert_eq!(failure.code, exit::CONFIG);
-        assert!(failure.text.contains("[Socket plc] ListenAddress: 'here' is no address"), "{}", failure.text);
+        assert!(failure.text.contains("nothing to serve"), "{}", failure.text);
+    }
+
+    #[test]
+    fn a_file_that_is_no_configuration_does_not_flood_the_terminal() {
+        let failure = load_text("noise", &"noise\n".repeat(1_000), Options::default()).unwrap_err();
+        assert!(failure.text.lines().count() < 200, "{}", failure.text.lines().count());
+        assert!(failure.text.ends_with("and 950 more\n"), "{}", failure.text);
     }
 }

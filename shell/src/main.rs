@@ -45,7 +45,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
         }
         Action::Dump => {
             let loaded = conf::load(options)?;
-            print(&format!("# configuration {} is good\n{}", loaded.name, loaded.dump()));
+            print(&format!("# configuration {} is good\n{}", loaded.name, loaded.dump));
         }
         Action::Signal(request) => {
             let loaded = conf::load(options)?;

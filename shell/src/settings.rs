@@ -3,8 +3,10 @@
 //! The document knows lines, bounds and names; this knows what they mean to Linux: addresses, paths, processors.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
+
+use tidegate_core::conf;
 
 use crate::log::Severity;
 
@@ -92,20 +94,14 @@ impl fmt::Display for Address {
     }
 }
 
-/// An address as the configuration writes it: a number with or without brackets, or `unix:PATH`.
-pub fn address(text: &str, port: u16, prefix: &Path) -> Option<Address> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return (!path.is_empty()).then(|| Address::Unix(prefix.join(path)));
+/// An address as the configuration gives it, with its port; a path starts from the prefix.
+pub fn address(address: conf::Address<'_>, port: u16, prefix: &Path) -> Address {
+    match address {
+        conf::Address::Any => Address::All(port),
+        conf::Address::V4(ip) => Address::Ip(SocketAddr::from((ip, port))),
+        conf::Address::V6(ip, scope) => Address::Ip(SocketAddrV6::new(ip, port, 0, scope).into()),
+        conf::Address::Unix(path) => Address::Unix(prefix.join(path)),
     }
-    if text == "*" {
-        return Some(Address::All(port));
-    }
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Some((_, scope)) = bare.split_once('%') {
-        // A link-local address with its interface's number.
-        return scope.parse::<u32>().ok().and_then(|_| format!("[{bare}]:{port}").parse().ok()).map(Address::Ip);
-    }
-    bare.parse::<IpAddr>().ok().map(|ip| Address::Ip(SocketAddr::new(ip, port)))
 }
 
 /// A log's name as the configuration or `-e` writes it.
@@ -119,21 +115,16 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_people_write_them() {
-        let read = |text| address(text, 80, Path::new("/p")).map(|address| address.to_string());
         for (text, shown) in [
-            ("127.0.0.1", Some("127.0.0.1:80")),
-            ("::1", Some("[::1]:80")),
-            ("[::]", Some("[::]:80")),
-            ("*", Some("*:80")),
-            ("fe80::1%2", Some("[fe80::1%2]:80")),
-            ("unix:run/s", Some("unix:/p/run/s")),
-            ("unix:/run/s", Some("unix:/run/s")),
-            ("unix:", None),
-            ("localhost", None),
-            ("fe80::1%eth0", None),
-            ("127.0.0.1:81", None),
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("::1", "[::1]:80"),
+            ("fe80::1%2", "[fe80::1%2]:80"),
+            ("*", "*:80"),
+            ("unix:run/s", "unix:/p/run/s"),
+            ("unix:/run/s", "unix:/run/s"),
         ] {
-            assert_eq!(read(text).as_deref(), shown, "{text}");
+            let read = conf::Address::read(text).unwrap();
+            assert_eq!(address(read, 80, Path::new("/p")).to_string(), shown);
         }
     }
 

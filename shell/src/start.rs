@@ -12,7 +12,7 @@ use crate::log::{self, Severity, report};
 use crate::master::Master;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
-use crate::os::{process, title};
+use crate::os::{process, title, trim};
 use crate::settings::Settings;
 use crate::welcome;
 use crate::worker::{self, Role};
@@ -116,6 +116,7 @@ impl Held {
             return Err(Failure::new(exit::OS, "no worker could be started; the log has the reason"));
         }
         master.held.tell_started(settings, conf_name, greet);
+        trim::start_pages();
         Ok(master.run())
     }
 

@@ -16,7 +16,7 @@ use crate::net::Linux;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::memory::Arena;
 use crate::os::signal::{self, Signal, Signals};
-use crate::os::{alloc, clock};
+use crate::os::{alloc, clock, trim};
 use crate::settings::{Memory, Settings};
 
 /// What one `recv` may bring, and so the longest request a service may wait for.
@@ -74,6 +74,7 @@ fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::R
             return Err(io::Errno::NOMEM);
         }
     }
+    trim::start_pages();
     alloc::seal();
     run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms)?;
     alloc::unseal();

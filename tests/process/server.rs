@@ -35,7 +35,9 @@ impl Server {
         fs::create_dir_all(&directory).unwrap();
         let port = free_port();
         let server = Self { directory, port, last_pid: 0, child: None, strays: Vec::new() };
-        server.write_conf(&format!("[Process]\nPidFile = tg.pid\n{process}\n\n[Socket]\nListenPort = {port}\n"));
+        server.write_conf(&format!(
+            "[Process]\nPidFile = tg.pid\n{process}\n\n[Socket]\nListenAddress = 127.0.0.1\nListenPort = {port}\n"
+        ));
         server
     }
 

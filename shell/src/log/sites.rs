@@ -78,11 +78,13 @@ pub struct Sites {
     windows: [Window; SITES],
     /// All sites together, and the lines of sites that found no window.
     total: Window,
+    /// Some window may owe a word: spares the look through all of them on every wake-up.
+    owing: bool,
 }
 
 impl Sites {
     pub const fn new() -> Self {
-        Self { windows: [Window::EMPTY; SITES], total: Window::EMPTY }
+        Self { windows: [Window::EMPTY; SITES], total: Window::EMPTY, owing: false }
     }
 
     /// Whether this line may be written now; if not it is counted.
@@ -100,6 +102,7 @@ impl Sites {
             Some(window) => window,
             None => &mut self.total,
         };
+        self.owing = true;
         window.left_out = window.left_out.saturating_add(1);
         window.severity = severity;
         window.sample = Sample::of(text);
@@ -108,6 +111,9 @@ impl Sites {
 
     /// One window that is over (or any, if `all`) and owes a word about lines left out.
     pub fn take_left_out(&mut self, now_ms: u64, all: bool) -> Option<(Severity, u64, Sample)> {
+        if !self.owing {
+            return None;
+        }
         let mut windows = self.windows.iter_mut().chain([&mut self.total]);
         let window = windows.find(|window| window.left_out > 0 && (all || window.is_over(now_ms)))?;
         let count = core::mem::take(&mut window.left_out);
@@ -115,9 +121,14 @@ impl Sites {
     }
 
     /// When the first window that owes a word is over.
-    pub fn next_deadline(&self) -> Option<u64> {
+    pub fn next_deadline(&mut self) -> Option<u64> {
+        if !self.owing {
+            return None;
+        }
         let owing = self.windows.iter().chain([&self.total]).filter(|window| window.left_out > 0);
-        owing.map(|window| window.since_ms.saturating_add(WINDOW_MS)).min()
+        let next = owing.map(|window| window.since_ms.saturating_add(WINDOW_MS)).min();
+        self.owing = next.is_some();
+        next
     }
 
     /// The site's window: its own, a free one, or the oldest that owes nothing. `None` if all owe.

@@ -13,6 +13,7 @@
 //! | `signal` | `sigaction`, `sigprocmask`, `signalfd4`, `poll` | 2.6.27 |
 //! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect` | 2.6.28 |
 //! | `title` | `environ`, `prctl` NAME | |
+//! | `trim` | libc `dl_iterate_phdr`, `madvise` | |
 //!
 //! Accepting, receiving and sending are asked for in `crate::net`, through rustix alone.
 //! Everything is single-threaded: `fork` and the title rely on it. Errors are `rustix::io::Errno`.
@@ -28,3 +29,4 @@ pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod title;
+pub mod trim;

@@ -1,0 +1,109 @@
+//! What the command line adds to a file: `-g 'Section.Key=value'`, which wins over the file.
+//!
+//! Without a NAME it means the first section of its kind, as [`Document::section`] does.
+
+use super::document::{Document, Entry};
+use super::fault::Fault;
+use super::line::{self, Refusal};
+use super::problem::{Origin, Place, Problem, Report};
+use super::{cut, judge, names};
+
+impl<'t> Document<'t> {
+    /// Sets one key, in a new section if there is none yet. A refused assignment changes nothing.
+    pub fn set(&mut self, assignment: &'t str, report: &mut dyn FnMut(&Problem<'_>)) -> Result<(), u32> {
+        let mut report = Report::new(report);
+        if let Err((place, fault)) = self.assign(Place::whole(Origin::CommandLine, 1, assignment.as_bytes())) {
+            report.add(place, fault);
+        }
+        report.verdict(())
+    }
+
+    fn assign(&mut self, place: Place<'t>) -> Result<(), Refusal<'t>> {
+        let text = line::text(place)?;
+        let refused = (place, Fault::NoAssignment);
+        let (target, written) = cut::first(text, b'=').ok_or(refused)?;
+        // A NAME may hold dots, a key never does.
+        let (section, key) = cut::last(target, b'.').ok_or(refused)?;
+        let ((name, label), key, written) = (line::heading(section), line::trim(key), line::trim(written));
+        let kind = names::section(name).map_err(|fault| (place.at(name), fault))?;
+        let directive = names::directive(kind, key).map_err(|fault| (place.at(key), fault))?;
+        let value = judge::value(place, directive, written)?;
+        let found = self.parts.iter().position(|part| part.kind == kind && (label.is_none() || part.label == label));
+        let part = match found {
+            Some(part) => part,
+            None => self.on_heading(place, kind, label)?,
+        };
+        let entry = Entry { part, directive, value, place: place.at(written) };
+        match self.entries.iter_mut().find(|old| old.part == part && old.directive == directive) {
+            Some(old) => *old = entry,
+            None => self.add_entry(entry).map_err(|fault| (place, fault))?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::conf::tests::Text;
+
+    fn refusal(assignment: &str) -> std::string::String {
+        let mut out = Text::default();
+        let mut document = Document::default();
+        let result = document.set(assignment, &mut |problem| {
+            let _ = problem.write("tidegate.conf", &mut out);
+        });
+        assert_eq!((result, document.parts.len()), (Err(1), 0));
+        out.0
+    }
+
+    fn parse(text: &str) -> Document<'_> {
+        Document::parse(text.as_bytes(), &mut |problem| panic!("{problem:?}")).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_over_itself() {
+        let mut document = parse("[Socket a]\nListenPort = 1\n[Socket b.c]\nListenPort = 2\n");
+        for assignment in
+            ["Socket.ListenPort=3", "socket b.c.listenport = 4", "Socket b.c.ListenPort=5", "Log.Level=info"]
+        {
+            assert_eq!(document.set(assignment, &mut |problem| panic!("{problem:?}")), Ok(()));
+        }
+        let ports = document.sections("Socket").map(|socket| socket.number("ListenPort"));
+        assert!(ports.eq([3, 5]));
+        assert_eq!(document.section("Log").text("Level"), "info");
+        assert_eq!(document.section("Log").line(), 0);
+    }
+
+    #[test]
+    fn a_section_that_is_absent_is_made() {
+        let mut document = parse("");
+        document.set("Socket plc.DBInfo=\" a \"", &mut |_| ()).unwrap();
+        let socket = document.section("Socket");
+        assert_eq!((socket.label(), socket.text("DBInfo")), (Some("plc"), " a "));
+    }
+
+    #[test]
+    fn a_refused_assignment_is_shown_and_changes_nothing() {
+        let shown = refusal("Socket.ListenPort=0");
+        let expected = "-g:1:19: ListenPort must be a number from 1 to 65535, not \"0\"
+    Socket.ListenPort=0
+                      ^
+";
+        assert_eq!(shown, expected);
+        for bad in [
+            "",
+            "Workers=1",
+            "Process.Workers",
+            ".=",
+            "Log x.Level=info",
+            "Log.Workers=1",
+            "Log.Level=\"",
+            "Log.File=\0",
+        ] {
+            refusal(bad);
+        }
+    }
+}

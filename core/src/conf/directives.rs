@@ -1,0 +1,280 @@
+//! Every section and every key of the language: what it takes, what it is when absent, what it is for.
+//!
+//! The parser, the checks, the help and the reference configuration are all read from here and know no key by heart.
+
+use crate::limits::{
+    BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, LISTENERS_MAX, PATH_BYTES_MAX,
+    SECTIONS_MAX, TIMEOUT_MS_MAX,
+};
+
+/// A section a file may hold.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SectionKind {
+    pub name: &'static str,
+    /// How often it may stand in one file; 1 is a section that holds for the whole server.
+    pub count_max: usize,
+    /// May be written `[Name label]`.
+    pub labelled: bool,
+    pub help: &'static str,
+}
+
+impl SectionKind {
+    pub const fn once(&self) -> bool {
+        self.count_max == 1
+    }
+}
+
+/// A key of a section.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Directive {
+    pub section: &'static str,
+    pub key: &'static str,
+    pub kind: Kind,
+    /// What an absent key means, written as in a file.
+    pub default: &'static str,
+    pub help: &'static str,
+}
+
+/// What a key takes. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Number { min: u64, max: u64 },
+    NumberOrAuto { min: u64, max: u64 },
+    Size { min: u64, max: u64 },
+    Time { max_ms: u64 },
+    Switch,
+    Choice(&'static [&'static str]),
+    Text { max_bytes: usize },
+    Address,
+}
+
+/// The sections, in the order in which they are printed.
+pub const SECTIONS: &[SectionKind] = &[
+    SectionKind { name: "Process", count_max: 1, labelled: false, help: "The processes of the server." },
+    SectionKind { name: "Log", count_max: 1, labelled: false, help: "Where messages go, and which." },
+    SectionKind { name: "Memory", count_max: 1, labelled: false, help: "What each worker sets aside at its start." },
+    SectionKind {
+        name: "Socket",
+        count_max: LISTENERS_MAX,
+        labelled: true,
+        help: "One listener, up to 16: [Socket] or [Socket NAME], each name once.",
+    },
+];
+
+/// The keys, each section's in the order in which they are printed.
+pub const DIRECTIVES: &[Directive] = &[
+    Directive {
+        section: "Process",
+        key: "Daemon",
+        kind: Kind::Switch,
+        default: "off",
+        help: "Leave the terminal and serve in the background.",
+    },
+    Directive {
+        section: "Process",
+        key: "Workers",
+        kind: Kind::NumberOrAuto { min: 0, max: 64 },
+        default: "1",
+        help: "Processes that serve; auto is one per processor, 0 serves in the first process, for debugging.",
+    },
+    Directive {
+        section: "Process",
+        key: "PidFile",
+        kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
+        default: "",
+        help: "File for the number of the first process; empty for none.",
+    },
+    Directive {
+        section: "Process",
+        key: "OpenFiles",
+        kind: Kind::Number { min: 0, max: 1_048_576 },
+        default: "0",
+        help: "Files a worker may hold open; 0 is what the connections need.",
+    },
+    Directive {
+        section: "Process",
+        key: "DrainTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "30s",
+        help: "How long a worker that was told to leave may finish its connections.",
+    },
+    Directive {
+        section: "Process",
+        key: "RespawnLimit",
+        kind: Kind::Number { min: 0, max: 1_000 },
+        default: "10",
+        help: "This many worker deaths within a minute end the server; 0 is never.",
+    },
+    Directive {
+        section: "Log",
+        key: "File",
+        kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
+        default: "stderr",
+        help: "stderr, or the file that messages are added to.",
+    },
+    Directive {
+        section: "Log",
+        key: "Level",
+        kind: Kind::Choice(&["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"]),
+        default: "notice",
+        help: "The least severe messages that are kept.",
+    },
+    Directive {
+        section: "Memory",
+        key: "Blocks",
+        kind: Kind::Number { min: 8, max: BLOCKS_MAX as u64 },
+        default: "256",
+        help: "Buffers of each worker for unfinished input and unsent output.",
+    },
+    Directive {
+        section: "Memory",
+        key: "BlockSize",
+        kind: Kind::Size { min: 256, max: BLOCK_BYTES_MAX as u64 },
+        default: "2K",
+        help: "Bytes of one buffer.",
+    },
+    Directive {
+        section: "Socket",
+        key: "ListenPort",
+        kind: Kind::Number { min: 1, max: 65_535 },
+        default: "5678",
+        help: "The TCP port. It must be written, except with a unix: address.",
+    },
+    Directive {
+        section: "Socket",
+        key: "ListenAddress",
+        kind: Kind::Address,
+        default: "*",
+        help: "The address to listen on; * is every IPv4 and IPv6 address of the machine.",
+    },
+    Directive {
+        section: "Socket",
+        key: "Service",
+        kind: Kind::Choice(&["echo", "discard"]),
+        default: "echo",
+        help: "What is done with the bytes that arrive.",
+    },
+    Directive {
+        section: "Socket",
+        key: "Connections",
+        kind: Kind::Number { min: 1, max: CONNECTIONS_MAX as u64 },
+        default: "1024",
+        help: "Connections of each worker at one time.",
+    },
+    Directive {
+        section: "Socket",
+        key: "Backlog",
+        kind: Kind::Number { min: 1, max: 65_535 },
+        default: "511",
+        help: "Connections the kernel keeps waiting until a worker takes them.",
+    },
+    Directive {
+        section: "Socket",
+        key: "IdleTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "5m",
+        help: "A connection without traffic is closed after this long; 0 is never.",
+    },
+    Directive {
+        section: "Socket",
+        key: "RequestTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "30s",
+        help: "A request that began must be whole after this long; 0 is never.",
+    },
+    Directive {
+        section: "Socket",
+        key: "WriteTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "30s",
+        help: "A peer that takes none of its reply for this long is closed; 0 is never.",
+    },
+    Directive {
+        section: "Socket",
+        key: "DBInfo",
+        kind: Kind::Text { max_bytes: INFO_BYTES_MAX },
+        default: "",
+        help: "Free text that is handed to the service.",
+    },
+];
+
+/// The keys of one section.
+pub fn of_section(section: &'static str) -> impl Iterator<Item = &'static Directive> + Clone {
+    DIRECTIVES.iter().filter(move |directive| directive.section == section)
+}
+
+// Every section and key of a full configuration finds room.
+const _: () = {
+    let (mut sections, mut entries, mut rest) = (0, 0, SECTIONS);
+    while let [kind, tail @ ..] = rest {
+        sections += kind.count_max;
+        let mut keys = DIRECTIVES;
+        while let [directive, tail @ ..] = keys {
+            if same(directive.section.as_bytes(), kind.name.as_bytes()) {
+                entries += kind.count_max;
+            }
+            keys = tail;
+        }
+        rest = tail;
+    }
+    assert!(sections <= SECTIONS_MAX && entries <= ENTRIES_MAX);
+    assert!(sections > 0 && entries >= DIRECTIVES.len());
+};
+
+const fn same(mut a: &[u8], mut b: &[u8]) -> bool {
+    while let ([x, rest_a @ ..], [y, rest_b @ ..]) = (a, b) {
+        if *x != *y {
+            return false;
+        }
+        (a, b) = (rest_a, rest_b);
+    }
+    a.is_empty() && b.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::value;
+
+    #[test]
+    fn every_default_is_a_value_its_own_key_takes() {
+        for directive in DIRECTIVES {
+            assert!(value::is_valid(directive.kind, directive.default), "{}", directive.key);
+        }
+    }
+
+    #[test]
+    fn a_key_stands_once_in_the_table_whatever_its_case() {
+        for (at, directive) in DIRECTIVES.iter().enumerate() {
+            let twin = DIRECTIVES.iter().skip(at + 1).find(|other| other.key.eq_ignore_ascii_case(directive.key));
+            assert_eq!(twin, None, "{}", directive.key);
+        }
+    }
+
+    #[test]
+    fn every_key_has_a_section_and_every_section_a_key() {
+        assert!(DIRECTIVES.iter().all(|directive| SECTIONS.iter().any(|kind| kind.name == directive.section)));
+        assert!(SECTIONS.iter().all(|kind| of_section(kind.name).next().is_some()));
+    }
+
+    #[test]
+    fn names_are_plain_words_and_helps_are_sentences() {
+        for directive in DIRECTIVES {
+            assert!(directive.key.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{}", directive.key);
+            assert!(directive.help.ends_with('.') && directive.help.len() < 100, "{}", directive.key);
+        }
+    }
+
+    #[test]
+    fn bounds_are_the_right_way_round() {
+        for directive in DIRECTIVES {
+            match directive.kind {
+                Kind::Number { min, max } | Kind::NumberOrAuto { min, max } | Kind::Size { min, max } => {
+                    assert!(min < max, "{}", directive.key);
+                }
+                Kind::Choice(words) => assert!(words.len() > 1),
+                _ => {}
+            }
+        }
+    }
+}

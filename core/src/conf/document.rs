@@ -1,0 +1,228 @@
+//! A configuration without a mistake, and the lookups on it. Every value was judged when it came in, so none can fail.
+
+use heapless::Vec;
+
+use super::address::Address;
+use super::directives::{Directive, SectionKind, of_section};
+use super::fault::Fault;
+use super::problem::Place;
+use super::{names, value};
+use crate::limits::{ENTRIES_MAX, SECTIONS_MAX};
+
+/// What a file and the command line said, in the order in which they said it.
+#[derive(Clone, Debug, Default)]
+pub struct Document<'t> {
+    pub(super) parts: Vec<Part<'t>, SECTIONS_MAX>,
+    pub(super) entries: Vec<Entry<'t>, ENTRIES_MAX>,
+}
+
+/// A section that was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'t> {
+    pub kind: &'static SectionKind,
+    pub label: Option<&'t str>,
+    pub place: Place<'t>,
+}
+
+/// A key that was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'t> {
+    pub part: usize,
+    pub directive: &'static Directive,
+    pub value: &'t str,
+    pub place: Place<'t>,
+}
+
+impl<'t> Document<'t> {
+    /// The first section of that name; an absent one answers every lookup with the default.
+    pub fn section(&self, name: &str) -> Section<'_, 't> {
+        let kind = names::section(name).ok();
+        debug_assert!(kind.is_some(), "no such section");
+        let part = kind.and_then(|kind| self.parts.iter().position(|part| part.kind == kind));
+        Section { document: self, kind, part }
+    }
+
+    /// Every section of that name, in file order.
+    pub fn sections<'d>(&'d self, name: &str) -> impl Iterator<Item = Section<'d, 't>> + use<'d, 't> {
+        let kind = names::section(name).ok();
+        debug_assert!(kind.is_some(), "no such section");
+        let parts = self.parts.iter().enumerate().filter(move |(_, part)| Some(part.kind) == kind);
+        parts.map(move |(at, _)| Section { document: self, kind, part: Some(at) })
+    }
+
+    /// The first value written for a key, whichever its section (the seed's `CConfig::GetString`).
+    pub fn get_string(&self, key: &str) -> Option<&'t str> {
+        self.first(key).map(|entry| entry.value)
+    }
+
+    /// The same as an integer, or `default` where the key is absent or no integer (the seed's
+    /// `CConfig::GetIntDefault`). Sizes count bytes, times seconds, switches 0 and 1.
+    pub fn get_int_default(&self, key: &str, default: i64) -> i64 {
+        self.first(key).and_then(|entry| value::integer(entry.directive.kind, entry.value)).unwrap_or(default)
+    }
+
+    fn first(&self, key: &str) -> Option<&Entry<'t>> {
+        // An assignment of the command line comes last but may belong to an earlier section.
+        let matching = self.entries.iter().filter(|entry| entry.directive.key.eq_ignore_ascii_case(key));
+        matching.min_by_key(|entry| entry.part)
+    }
+
+    pub(super) fn entry(&self, part: usize, directive: &'static Directive) -> Option<&Entry<'t>> {
+        self.entries.iter().find(|entry| entry.part == part && entry.directive == directive)
+    }
+
+    /// The new section's number.
+    pub(super) fn add_part(&mut self, part: Part<'t>) -> Result<usize, Fault<'t>> {
+        let full = Fault::TooManySections { section: part.kind };
+        if self.parts.iter().filter(|other| other.kind == part.kind).count() >= part.kind.count_max {
+            return Err(full);
+        }
+        let at = self.parts.len();
+        self.parts.push(part).map(|()| at).map_err(|_| full)
+    }
+
+    pub(super) fn add_entry(&mut self, entry: Entry<'t>) -> Result<(), Fault<'t>> {
+        self.entries.push(entry).map_err(|_| Fault::TooManyKeys)
+    }
+}
+
+/// A section as its reader sees it: what was written, and the table's defaults for the rest.
+///
+/// Asking for a key the section does not know, or by the wrong kind, is a mistake of the program: a debug build
+/// stops, a release build answers with nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Section<'d, 't> {
+    document: &'d Document<'t>,
+    kind: Option<&'static SectionKind>,
+    part: Option<usize>,
+}
+
+impl<'t> Section<'_, 't> {
+    /// The NAME of `[Socket NAME]`.
+    pub fn label(&self) -> Option<&'t str> {
+        self.written()?.label
+    }
+
+    /// The line of its heading; 0 if no file holds it.
+    pub fn line(&self) -> u32 {
+        self.written().map_or(0, |part| part.place.named_line())
+    }
+
+    pub fn is_set(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// The value as written, without its quotes; a choice as the table spells it.
+    pub fn text(&self, key: &str) -> &'t str {
+        let directive = self.directive(key);
+        debug_assert!(directive.is_some(), "no such key in the section");
+        let default = directive.map_or("", |directive| directive.default);
+        self.entry(key).map_or(default, |entry| entry.value)
+    }
+
+    pub fn number(&self, key: &str) -> u64 {
+        self.judged(value::digits(self.text(key))).unwrap_or(0)
+    }
+
+    /// `None` is `auto`.
+    pub fn number_or_auto(&self, key: &str) -> Option<u64> {
+        let text = self.text(key);
+        if value::is_auto(text) { None } else { self.judged(value::digits(text)) }
+    }
+
+    /// In bytes.
+    pub fn size(&self, key: &str) -> u64 {
+        self.judged(value::size(self.text(key))).unwrap_or(0)
+    }
+
+    pub fn time_ms(&self, key: &str) -> u64 {
+        self.judged(value::time_ms(self.text(key))).unwrap_or(0)
+    }
+
+    pub fn switch(&self, key: &str) -> bool {
+        self.judged(value::switch(self.text(key))).unwrap_or(false)
+    }
+
+    pub fn address(&self, key: &str) -> Address<'t> {
+        self.judged(Address::read(self.text(key))).unwrap_or(Address::Any)
+    }
+
+    /// Where its heading was written.
+    pub(super) fn heading(&self) -> Option<Place<'t>> {
+        self.written().map(|part| part.place)
+    }
+
+    /// Where a key's value was written.
+    pub(super) fn place(&self, key: &str) -> Option<Place<'t>> {
+        self.entry(key).map(|entry| entry.place)
+    }
+
+    fn judged<T>(&self, value: Option<T>) -> Option<T> {
+        debug_assert!(value.is_some(), "a key asked for by the wrong kind");
+        value
+    }
+
+    fn written(&self) -> Option<&Part<'t>> {
+        self.document.parts.get(self.part?)
+    }
+
+    fn directive(&self, key: &str) -> Option<&'static Directive> {
+        of_section(self.kind?.name).find(|directive| directive.key.eq_ignore_ascii_case(key))
+    }
+
+    fn entry(&self, key: &str) -> Option<&Entry<'t>> {
+        self.document.entry(self.part?, self.directive(key)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Document<'_> {
+        Document::parse(text.as_bytes(), &mut |problem| panic!("{problem:?}")).unwrap()
+    }
+
+    #[test]
+    fn a_document_takes_at_most_sixteen_kilobytes() {
+        assert!(size_of::<Document<'_>>() <= 16 * 1_024, "{} bytes", size_of::<Document<'_>>());
+    }
+
+    #[test]
+    fn an_absent_section_answers_with_the_defaults() {
+        let document = parse("");
+        let process = document.section("Process");
+        assert_eq!((process.label(), process.line(), process.is_set("Workers")), (None, 0, false));
+        assert_eq!(process.number_or_auto("Workers"), Some(1));
+        assert_eq!(process.time_ms("DrainTimeout"), 30_000);
+        assert!(!process.switch("Daemon"));
+        assert_eq!(document.section("memory").size("blocksize"), 2_048);
+        assert_eq!(document.section("Log").text("Level"), "notice");
+        assert_eq!(document.sections("Socket").count(), 0);
+    }
+
+    #[test]
+    fn sections_come_in_file_order_with_their_own_values() {
+        let document =
+            parse("[Socket a]\nListenPort=1\n\n[Log]\nLevel = WARN\n[Socket]\nListenPort=2\nListenAddress=::1\n");
+        let mut sockets = document.sections("Socket");
+        let (a, b) = (sockets.next().unwrap(), sockets.next().unwrap());
+        assert_eq!((a.label(), a.line(), a.number("ListenPort")), (Some("a"), 1, 1));
+        assert_eq!((b.label(), b.line(), b.number("ListenPort")), (None, 6, 2));
+        assert_eq!((a.address("ListenAddress"), b.text("ListenAddress")), (Address::Any, "::1"));
+        assert_eq!(document.section("Log").text("Level"), "warn");
+        assert!(sockets.next().is_none());
+    }
+
+    #[test]
+    fn the_seeds_lookups_look_through_all_sections() {
+        let document =
+            parse("[Socket]\nListenPort = 5678\nIdleTimeout = 5m\n\nDBInfo = 127.0.0.1\n[Socket]\nListenPort=9");
+        assert_eq!(document.get_int_default("ListenPort", 10_000), 5_678);
+        assert_eq!(document.get_int_default("Backlog", 7), 7);
+        assert_eq!(document.get_int_default("IdleTimeout", 7), 300);
+        assert_eq!(document.get_int_default("DBInfo", 7), 7);
+        assert_eq!(document.get_string("DBInfo"), Some("127.0.0.1"));
+        assert_eq!(document.get_string("File"), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! The effective configuration: every key of every section, defaults filled in, which parses to the same again.
+
+use ufmt::{uWrite, uwrite};
+
+use super::cross::must_be_written;
+use super::directives::{SECTIONS, of_section};
+use super::document::{Document, Section};
+use super::help::write_assignment;
+
+pub fn dump<W: uWrite + ?Sized>(document: &Document<'_>, out: &mut W) -> Result<(), W::Error> {
+    for section in SECTIONS {
+        if section.once() {
+            write_section(out, section.name, &document.section(section.name))?;
+        }
+        for part in document.sections(section.name).filter(|_| !section.once()) {
+            write_section(out, section.name, &part)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_section<W: uWrite + ?Sized>(
+    out: &mut W,
+    name: &'static str,
+    section: &Section<'_, '_>,
+) -> Result<(), W::Error> {
+    match section.label() {
+        Some(label) => uwrite!(out, "[{} {}]\n", name, label)?,
+        None => uwrite!(out, "[{}]\n", name)?,
+    }
+    for directive in of_section(name) {
+        if must_be_written(directive) && !section.is_set(directive.key) {
+            continue;
+        }
+        write_assignment(out, directive, section.text(directive.key))?;
+    }
+    out.write_char('\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::tests::Text;
+
+    fn dumped(text: &str) -> Text {
+        let document = Document::parse(text.as_bytes(), &mut |problem| panic!("{problem:?}")).unwrap();
+        let mut out = Text::default();
+        let _ = dump(&document, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_dump_parses_to_the_same_again() {
+        let text = "[Socket plc two]\nListenAddress = unix:/x\nDBInfo = \"\"q\" \"\n[socket]\nlistenport = 7\n[LOG]\nLevel = INFO\n";
+        let once = dumped(text);
+        assert_eq!(dumped(&once.0).0, once.0);
+        let document = Document::parse(once.0.as_bytes(), &mut |problem| panic!("{problem:?}")).unwrap();
+        let mut sockets = document.sections("Socket");
+        let first = sockets.next().unwrap();
+        assert_eq!(
+            (first.label(), first.text("DBInfo"), first.is_set("ListenPort")),
+            (Some("plc two"), "\"q\" ", false)
+        );
+        assert_eq!(sockets.next().unwrap().number("ListenPort"), 7);
+        assert_eq!(document.section("Log").text("Level"), "info");
+        assert_eq!(document.section("Process").time_ms("DrainTimeout"), 30_000);
+    }
+}

@@ -1,0 +1,23 @@
+//! The one gate a written value passes before it is kept.
+
+use super::directives::{Directive, Kind};
+use super::fault::Fault;
+use super::line::{Refusal, unquote};
+use super::problem::Place;
+use super::{names, value};
+
+/// The value without its quotes, if its key takes it. A choice comes back as the table spells it, so that its readers
+/// need not care how it was written.
+pub fn value<'t>(place: Place<'t>, directive: &'static Directive, written: &'t str) -> Result<&'t str, Refusal<'t>> {
+    let value = unquote(place, written)?;
+    let mut nearest = None;
+    if let Kind::Choice(words) = directive.kind {
+        if let Some(word) = value::choice(words, value) {
+            return Ok(word);
+        }
+        nearest = names::nearest(value, words.iter().copied());
+    } else if value::is_valid(directive.kind, value) {
+        return Ok(value);
+    }
+    Err((place.at(written), Fault::BadValue { directive, value, nearest }))
+}
