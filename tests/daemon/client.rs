@@ -104,16 +104,17 @@ pub fn send_all(mut stream: &TcpStream, seed: u64, total: u64) {
     stream.shutdown(Shutdown::Write).unwrap();
 }
 
-/// Expects `total` bytes and then the end, resting before each of the first `rests` reads.
+/// Expects `total` bytes and then the end, resting before each of the first `rests` small reads.
 pub fn hear_all(mut stream: impl Read, seed: u64, total: u64, rests: u32) {
     let mut buffer = [0; PIECE_MAX];
     let (mut received, mut reads) = (0, 0);
     while received < total {
+        let mut piece = PIECE_MAX;
         if reads < rests {
             thread::sleep(Duration::from_millis(5));
-            reads += 1;
+            (piece, reads) = (PIECE_MAX / 4, reads + 1);
         }
-        let n = stream.read(&mut buffer).unwrap();
+        let n = stream.read(&mut buffer[..piece]).unwrap();
         assert!(n > 0, "the end after {received} of {total} bytes");
         assert!(buffer[..n] == *pattern(seed, received, n), "other bytes came back near {received}");
         received += n as u64;
@@ -128,6 +129,22 @@ pub fn exchange(stream: &TcpStream, seed: u64, total: u64, rests: u32) {
         scope.spawn(|| send_all(stream, seed, total));
         hear_all(stream, seed, total, rests);
     });
+}
+
+/// Sends until nothing more is taken for a while. What came back is left where it is: this client does not read.
+pub fn send_without_reading(mut stream: &TcpStream) -> io::Result<()> {
+    stream.set_write_timeout(Some(Duration::from_millis(500)))?;
+    let mut sent = 0;
+    loop {
+        match stream.write(pattern(0, sent, PIECE_MAX)) {
+            Ok(n) => sent += n as u64,
+            Err(error) if is_not_yet(&error) => break,
+            Err(error) => return Err(error),
+        }
+        assert!(sent < 1 << 30, "a gigabyte found room without anyone reading");
+    }
+    assert_eq!(stream.peek(&mut [0; 1])?, 1);
+    Ok(())
 }
 
 /// One of many conversations that a single thread leads at once.

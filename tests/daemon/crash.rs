@@ -85,7 +85,9 @@ fn connections_of_other_workers_do_not_notice_a_death() {
             say(&stream, b"mine");
             streams.push(stream);
         }
-        assert!(servers_of(&streams, &rig.workers)[streams.len() - 10..].iter().all(|p| *p == Some(rig.workers[awake])));
+        assert!(
+            servers_of(&streams, &rig.workers)[streams.len() - 10..].iter().all(|p| *p == Some(rig.workers[awake]))
+        );
         send(rig.workers[asleep], Signal::CONT);
     }
     let victim = rig.workers[0];

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::client::{hear, is_not_yet, say};
+use crate::client::{hear, is_not_yet, say, send_without_reading};
 use crate::proc::cpu;
 use crate::rig::{ECHO, Echo, Rig};
 
@@ -64,8 +64,8 @@ fn waits_sleeps_and_resumes(rig: Rig, inside_min: usize) -> String {
     }
     assert!(fastest < Duration::from_secs(1), "a place was free for {fastest:?} before it was given");
     drop(inside);
-    waiting.iter().for_each(|stream| hear(stream, GREETING));
-    drop(waiting);
+    // Each makes room for the next as it leaves.
+    waiting.into_iter().for_each(|stream| hear(&stream, GREETING));
     rig.connect_many(5).iter().for_each(|stream| say(stream, b"as before"));
     rig.stop(Signal::QUIT)
 }
@@ -98,11 +98,17 @@ fn an_idle_server_uses_no_processor_time_at_all() {
 #[test]
 fn a_server_out_of_blocks_closes_who_holds_them_longest_and_serves_on() {
     let rig = Rig::echo(Echo { memory: "Blocks = 16", ..ECHO });
-    let held = rig.connect_many(6);
-    for stream in &held {
-        crate::stop::send_without_reading(stream, 64 << 20);
-        say(&rig.connect(), &[1; 30_000]);
-    }
+    let held: Vec<TcpStream> = (0..20).map(|_| rig.connect_narrow()).collect();
+    thread::scope(|scope| {
+        for stream in &held {
+            // Those that are closed for it may see that while they send.
+            scope.spawn(move || send_without_reading(stream).unwrap_or_default());
+        }
+        for _ in 0..50 {
+            say(&rig.connect(), &[1; 5_000]);
+        }
+    });
+    say(&rig.connect(), &[1; 30_000]);
     let log = rig.stop(Signal::TERM);
     assert!(log.contains("[Memory] Blocks"), "{log}");
 }

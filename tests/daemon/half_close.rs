@@ -4,7 +4,6 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::sockopt;
 use rustix::process::Signal;
 
 use crate::client::{exchange, hear_all, hear_end, send_all};
@@ -26,9 +25,8 @@ fn every_byte_comes_back_after_the_client_ended_its_direction_and_then_the_end()
 #[test]
 fn eight_megabytes_to_a_slow_reader_come_back_whole() {
     let rig = Rig::echo(ECHO);
-    let stream = rig.connect();
     // A small window, and a reader that starts late: blocks fill and the server stops reading until it can send.
-    sockopt::set_socket_recv_buffer_size(&stream, 8 * 1024).unwrap();
+    let stream = rig.connect_narrow();
     thread::scope(|scope| {
         scope.spawn(|| send_all(&stream, 3, 8 << 20));
         thread::sleep(Duration::from_millis(300));

@@ -40,6 +40,7 @@ fn resets_at_random_moments_and_port_scans_harm_nobody() {
     let rig = Rig::echo(ECHO);
     let address = rig.address();
     let normal = rig.connect();
+    try_say(&normal, b"first").unwrap();
     let before = descriptors(rig.worker());
     thread::scope(|scope| {
         for client in 1..=CLIENTS {

@@ -55,6 +55,18 @@ pub fn servers_of(streams: &[TcpStream], pids: &[i32]) -> Vec<Option<i32>> {
     streams.iter().map(owner).collect()
 }
 
+/// Bytes we sent that the other side's kernel has not acknowledged.
+pub fn unacknowledged(stream: &TcpStream) -> u64 {
+    let ends = (stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port());
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let of_stream = table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (sending, _) = fields[4].split_once(':')?;
+        ((port(fields[1]), port(fields[2])) == ends).then(|| u64::from_str_radix(sending, 16).unwrap())
+    });
+    of_stream.expect("the connection is in the table")
+}
+
 fn port(address: &str) -> u16 {
     address.rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok()).unwrap()
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::server::{DEADLINE, Server, children, is_gone, send, wait_until};
@@ -41,7 +42,8 @@ impl Rig {
     pub fn echo(echo: Echo<'_>) -> Self {
         let Echo { workers, process, memory, socket } = echo;
         Self::start(workers, process, |server| {
-            format!("[Memory]\n{memory}\n[Socket]\nListenPort = {}\n{socket}\n", server.port)
+            let here = if socket.contains("ListenAddress") { "" } else { "ListenAddress = 127.0.0.1" };
+            format!("[Memory]\n{memory}\n[Socket]\nListenPort = {}\n{here}\n{socket}\n", server.port)
         })
     }
 
@@ -71,6 +73,14 @@ impl Rig {
 
     pub fn connect(&self) -> TcpStream {
         connect(self.address()).unwrap()
+    }
+
+    /// A client whose kernel takes no more than a little for it while it does not read. Without this the kernels keep
+    /// many megabytes between the two, and the server never has to wait.
+    pub fn connect_narrow(&self) -> TcpStream {
+        let stream = self.connect();
+        sockopt::set_socket_recv_buffer_size(&stream, 64 * 1024).unwrap();
+        stream
     }
 
     pub fn connect_many(&self, count: usize) -> Vec<TcpStream> {

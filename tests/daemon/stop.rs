@@ -2,15 +2,14 @@
 
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
-use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::net::sockopt;
 use rustix::process::Signal;
 
-use crate::client::{PIECE_MAX, hear_all, hear_end, is_not_yet, is_over, pattern, say, try_say};
+use crate::client::{hear_all, hear_end, is_over, pattern, say, send_without_reading, try_say};
+use crate::proc::unacknowledged;
 use crate::rig::{ECHO, Echo, Rig, connect};
 use crate::server::{send, wait_until};
 
@@ -44,14 +43,13 @@ fn a_signal_under_load_ends_the_server_with_code_zero_and_frees_the_port() {
 
 #[test]
 fn a_drain_answers_every_byte_it_was_sent_and_closes_the_idle_at_once() {
-    let rig = Rig::echo(Echo { process: "OpenFiles = 4096\nDrainTimeout = 60", ..ECHO });
+    let mut rig = Rig::echo(Echo { process: "OpenFiles = 4096\nDrainTimeout = 60", ..ECHO });
     let idle = rig.connect_many(20);
     idle.iter().for_each(|stream| say(stream, b"here"));
     let mut busy: Vec<(TcpStream, u64)> = Vec::new();
-    for (stream, seed) in rig.connect_many(30).into_iter().zip(1..) {
-        // With a small window the answer does not fit into the kernels' buffers: blocks and unread input hold the rest.
-        sockopt::set_socket_recv_buffer_size(&stream, 4 * 1024).unwrap();
-        busy.push((stream, 1_000 + 4_500 * seed));
+    for seed in 1..=30 {
+        // The longer answers do not fit into the kernels' buffers: blocks and unread input hold the rest.
+        busy.push((rig.connect_narrow(), 1_000 + 9_000 * seed));
     }
     for (stream, total) in &busy {
         let mut sent = 0;
@@ -69,7 +67,6 @@ fn a_drain_answers_every_byte_it_was_sent_and_closes_the_idle_at_once() {
         hear_all(stream, *total, *total, 3);
     }
     drop(busy);
-    let mut rig = rig;
     rig.ended();
     assert!(began.elapsed() < Duration::from_secs(55), "it waited for its deadline with nothing left to wait for");
 }
@@ -90,8 +87,8 @@ fn a_drain_serves_those_still_in_the_backlog_or_refuses_them_but_never_hangs_the
 #[test]
 fn a_drain_is_bounded_when_a_client_never_reads() {
     let mut rig = Rig::echo(Echo { process: "OpenFiles = 4096\nDrainTimeout = 2", ..ECHO });
-    let stream = rig.connect();
-    send_without_reading(&stream, 8 << 20);
+    let stream = rig.connect_narrow();
+    send_without_reading(&stream).unwrap();
     let began = Instant::now();
     send(rig.server.pid(), Signal::QUIT);
     rig.ended();
@@ -102,8 +99,8 @@ fn a_drain_is_bounded_when_a_client_never_reads() {
 #[test]
 fn a_stop_does_not_wait_for_a_client_that_never_reads() {
     let rig = Rig::echo(Echo { process: "OpenFiles = 4096\nDrainTimeout = 600", ..ECHO });
-    let stream = rig.connect();
-    send_without_reading(&stream, 8 << 20);
+    let stream = rig.connect_narrow();
+    send_without_reading(&stream).unwrap();
     rig.stop(Signal::TERM);
     assert!(is_over(&stream));
 }
@@ -111,36 +108,9 @@ fn a_stop_does_not_wait_for_a_client_that_never_reads() {
 #[test]
 fn a_second_signal_cuts_a_drain_short() {
     let rig = Rig::echo(Echo { process: "OpenFiles = 4096\nDrainTimeout = 600", ..ECHO });
-    let stream = rig.connect();
-    send_without_reading(&stream, 8 << 20);
+    let stream = rig.connect_narrow();
+    send_without_reading(&stream).unwrap();
     send(rig.server.pid(), Signal::QUIT);
     wait_until("the drain", || rig.log().contains("asked to drain"));
     rig.stop(Signal::TERM);
-}
-
-/// Sends up to so much, until nothing more is taken for a while.
-pub fn send_without_reading(mut stream: &TcpStream, total: u64) {
-    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    let mut sent = 0;
-    while sent < total {
-        match stream.write(pattern(0, sent, PIECE_MAX)) {
-            Ok(n) => sent += n as u64,
-            Err(error) if is_not_yet(&error) => break,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    assert!(sent < total, "everything found room without anyone reading");
-    // What came back is still there: this client can read, it only does not.
-    stream.set_nonblocking(true).unwrap();
-    assert_eq!(stream.peek(&mut [0; 1]).unwrap(), 1);
-    stream.set_nonblocking(false).unwrap();
-}
-
-/// Bytes sent that the other side has not acknowledged.
-fn unacknowledged(stream: &TcpStream) -> i32 {
-    let mut bytes = 0;
-    // SAFETY: `SIOCOUTQ` (tcp(7)) writes one int, to which it is given a valid pointer; the descriptor is open.
-    let answer = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    assert_eq!(answer, 0);
-    bytes
 }
