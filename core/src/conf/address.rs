@@ -20,6 +20,7 @@ pub enum Address<'t> {
 }
 
 impl<'t> Address<'t> {
+    /// `None` for whatever is not an address in one of these forms.
     pub fn read(text: &'t str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Any);

@@ -47,7 +47,7 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::conf::testing::Text;
+    use crate::conf::tests::Text;
 
     fn refusal(assignment: &str) -> std::string::String {
         let mut out = Text::default();

@@ -172,7 +172,7 @@ fn write_bad_value<W: uWrite + ?Sized>(
 pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::Error> {
     match kind {
         Kind::Number { min, max } => uwrite!(out, "a number from {} to {}", min, max),
-        Kind::NumberOrAuto { min, max } => uwrite!(out, "a number from {} to {}, or auto", min, max),
+        Kind::NumberOrAuto { min, max } => uwrite!(out, "a number from {} to {} or auto", min, max),
         Kind::Size { min, max } => {
             out.write_str("a size from ")?;
             write_in_units(out, min, &SIZES)?;

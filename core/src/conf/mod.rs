@@ -22,7 +22,7 @@ mod parse;
 mod problem;
 mod reference;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod value;
 
 pub use address::Address;

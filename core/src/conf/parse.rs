@@ -113,7 +113,7 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::conf::testing::Text;
+    use crate::conf::tests::Text;
 
     fn mistakes(text: &[u8]) -> std::string::String {
         let mut out = Text::default();
@@ -130,7 +130,7 @@ mod tests {
     fn a_mistake_names_its_place_what_is_allowed_and_what_was_probably_meant() {
         let text = "\n\n\n\n\n[Process]\nWorkers = fuor\n[Socket]\nListenProt = 80\n";
         let expected = "\
-tidegate.conf:7:11: Workers must be a number from 0 to 64, or auto, not \"fuor\"
+tidegate.conf:7:11: Workers must be a number from 0 to 64 or auto, not \"fuor\"
     Workers = fuor
               ^^^^
 tidegate.conf:9:1: unknown key \"ListenProt\" in [Socket]; did you mean \"ListenPort\"?

@@ -173,7 +173,7 @@ impl<'r> Report<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::testing::Text;
+    use crate::conf::tests::Text;
 
     fn shown(place: Place<'_>) -> Text {
         let mut out = Text::default();
