@@ -22,6 +22,8 @@ pub(super) struct Part<'t> {
     pub kind: &'static SectionKind,
     pub label: Option<&'t str>,
     pub place: Place<'t>,
+    /// A refused line below it may have said where it listens.
+    pub doubtful: bool,
 }
 
 /// A key that was written.
@@ -165,6 +167,10 @@ impl<'t> Section<'_, 't> {
     /// Where its heading was written.
     pub(super) fn heading(&self) -> Option<Place<'t>> {
         self.written().map(|part| part.place)
+    }
+
+    pub(super) fn doubtful(&self) -> bool {
+        self.written().is_some_and(|part| part.doubtful)
     }
 
     /// Where a key's value was written.
