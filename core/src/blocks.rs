@@ -70,6 +70,8 @@ pub struct Blocks<'m> {
     /// Blocks below this number have been used at least once; the others were never touched.
     fresh: u16,
     taken: u16,
+    /// How many of the taken hold input; the others hold output.
+    inputs: u16,
     step_room: usize,
     ages: [Ages; 2],
 }
@@ -87,6 +89,7 @@ impl<'m> Blocks<'m> {
             free_first: 0,
             fresh: 0,
             taken: 0,
+            inputs: 0,
             step_room: 0,
             ages: Default::default(),
         };
@@ -102,7 +105,7 @@ impl<'m> Blocks<'m> {
             let used = (chain.start as usize).wrapping_add(chain.len());
             let at = used % self.block_bytes;
             if chain.is_empty() || at == 0 {
-                let Some(block) = self.take(owner) else { break };
+                let Some(block) = self.take(kind, owner) else { break };
                 let link = block.wrapping_add(1);
                 match chain.last.checked_sub(1).and_then(|last| self.marks.get_mut(last as usize)) {
                     Some(last) => last.next = link,
@@ -170,7 +173,7 @@ impl<'m> Blocks<'m> {
             start = start.wrapping_sub(self.block_bytes());
             let done = chain.first;
             chain.first = self.mark(done).map_or(0, |m| m.next);
-            self.give_back(done);
+            self.give_back(kind, done);
         }
         chain.start = start as u16;
         let first = chain.first;
@@ -186,7 +189,7 @@ impl<'m> Blocks<'m> {
         let mut link = chain.first;
         while link != 0 {
             let next = self.mark(link).map_or(0, |m| m.next);
-            self.give_back(link);
+            self.give_back(kind, link);
             link = next;
         }
         *chain = Chain::default();
@@ -206,6 +209,13 @@ impl<'m> Blocks<'m> {
     /// The slot that has held blocks of this kind for the longest time.
     pub fn oldest(&self, kind: Held) -> Option<u32> {
         self.mark(self.ages_of(kind).oldest).map(|mark| mark.owner)
+    }
+
+    /// The slot that makes room when blocks run out: the oldest holder of the kind that holds the most. So a crowd
+    /// of half-sent requests pays for itself and spares slow readers, and a crowd that reads nothing spares requests.
+    pub fn oldest_of_most(&self) -> Option<u32> {
+        let outputs = self.taken.saturating_sub(self.inputs);
+        self.oldest(if outputs > self.inputs { Held::Output } else { Held::Input })
     }
 
     pub fn free(&self) -> usize {
@@ -274,7 +284,7 @@ impl<'m> Blocks<'m> {
         self.memory.get_mut(at..at.wrapping_add(self.block_bytes()))
     }
 
-    fn take(&mut self, owner: u32) -> Option<u16> {
+    fn take(&mut self, kind: Held, owner: u32) -> Option<u16> {
         let block = match self.free_first.checked_sub(1) {
             Some(block) => block,
             None => self.fresh,
@@ -287,6 +297,7 @@ impl<'m> Blocks<'m> {
         }
         *mark = BlockMark { owner, ..BlockMark::default() };
         self.taken = self.taken.wrapping_add(1);
+        self.inputs = self.inputs.wrapping_add((kind == Held::Input) as u16);
         self.measure();
         Some(block)
     }
@@ -295,12 +306,13 @@ impl<'m> Blocks<'m> {
         self.step_room = (self.free() / 2).saturating_sub(1).wrapping_mul(self.block_bytes());
     }
 
-    fn give_back(&mut self, link: u16) {
+    fn give_back(&mut self, kind: Held, link: u16) {
         let free = self.free_first;
         if let Some(mark) = self.mark_mut(link) {
             *mark = BlockMark { next: free, ..BlockMark::default() };
             self.free_first = link;
             self.taken = self.taken.wrapping_sub(1);
+            self.inputs = self.inputs.wrapping_sub((kind == Held::Input) as u16);
             self.measure();
         }
     }
@@ -400,6 +412,8 @@ mod tests {
             let held = chains.iter().map(|(chain, _)| blocks.count(chain)).sum();
             let kinds = [&chains[..3], &chains[3..]].map(|c| c.iter().filter(|(c, _)| !c.is_empty()).count());
             blocks.check(held, kinds);
+            let inputs: usize = chains[..3].iter().map(|(chain, _)| blocks.count(chain)).sum();
+            assert_eq!(blocks.inputs as usize, inputs, "blocks of input");
         }
     }
 

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod event;
 pub mod limits;
 pub mod listen;
+pub mod master;
 pub mod net;
 pub mod pool;
 mod serve;

@@ -33,6 +33,12 @@ pub const ACCEPT_RETRY_MS: u64 = 250;
 /// on its way (RFC 1122, 4.2.2.13; nginx's `lingering_timeout` is 5 s for a similar reason).
 pub const LINGER_MS: u64 = 2_000;
 
+/// Workers under one master. More than cores never helps; a small box has few, and a table of 64 is a screenful.
+pub const WORKERS_MAX: usize = 64;
+
+/// The largest `RespawnLimit`: the supervisor remembers the time of that many deaths.
+pub const RESPAWN_LIMIT_MAX: usize = 1_000;
+
 /// Bytes of one line of a configuration: far past the longest path, and a column fits sixteen bits.
 pub const LINE_BYTES_MAX: usize = 1_024;
 

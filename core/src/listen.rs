@@ -1,4 +1,4 @@
-//! A listener: its socket, its share of the pool, and the rules for its connections.
+//! A listener: its socket and its share of the pool; and the rules for its connections.
 
 use crate::pool::ShareId;
 
@@ -26,11 +26,10 @@ impl ListenerId {
     }
 }
 
-pub(crate) struct Listener<'m, L> {
+pub(crate) struct Listener<L> {
     /// Gone once draining has begun.
     pub socket: Option<L>,
     pub share: ShareId,
-    pub rules: Rules<'m>,
     /// Whether the world reports waiting connections now.
     pub watched: bool,
 }

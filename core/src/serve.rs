@@ -7,12 +7,13 @@
 //! What a turn may leave behind always fits: input is received and replies are written only up to what the free
 //! blocks (at the least the reserve) can hold if not a byte of it leaves.
 
+use heapless::Vec;
 use nb::Error::{Other, WouldBlock};
 
 use crate::blocks::{Blocks, Held, PARTS_MAX};
 use crate::conn::{Due, Phase, Slot};
 use crate::event::{Ready, Token};
-use crate::limits::{LINGER_MS, STEPS_PER_EVENT};
+use crate::limits::{LINGER_MS, LISTENERS_MAX, STEPS_PER_EVENT};
 use crate::listen::Rules;
 use crate::net::Net;
 use crate::pool::Pool;
@@ -36,15 +37,23 @@ pub(crate) struct Kit<'m, S: Service> {
     pub blocks: Blocks<'m>,
     pub scratch: &'m mut [u8],
     pub outbox: &'m mut [u8],
+    /// One for each listener, in their order.
+    pub rules: Vec<Rules<'m>, LISTENERS_MAX>,
     pub stats: Stats,
     pub now_ms: u64,
+}
+
+impl<'m, S: Service> Kit<'m, S> {
+    /// What holds for the connections of a listener.
+    pub fn rules_of(&self, listener: u8) -> Rules<'m> {
+        self.rules.get(listener as usize).copied().unwrap_or_default()
+    }
 }
 
 /// One connection's turn: its own slot and state, and all it may touch besides.
 pub(crate) struct Turn<'a, 'm, N: Net, S: Service> {
     pub kit: &'a mut Kit<'m, S>,
     pub net: &'a mut N,
-    pub rules: &'a Rules<'m>,
     pub token: Token,
     pub slot: &'a mut Slot<N::Conn>,
     pub state: &'a mut S::State,
@@ -81,11 +90,14 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 Ok(input) => self.run(input),
                 Err(fate) => fate,
             };
-            if !draining || tries == 0 || !self.slot.at_rest() || matches!(fate, Fate::Dead(_)) {
+            if !draining || !self.slot.at_rest() || matches!(fate, Fate::Dead(_)) {
                 return fate;
             }
             if fate == Fate::Quiet || self.slot.ended {
                 return self.begin_close(Reason::Drained);
+            }
+            if tries == 0 {
+                return fate;
             }
             (why, tries) = (Why::Read, tries - 1);
         }
@@ -94,15 +106,18 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
     /// Finds out what there is for the service, or that there is nothing.
     #[inline]
     fn gather(&mut self, why: Why) -> Result<Input, Fate> {
-        match why {
-            Why::Ready(ready) => match ready.asked(self.slot.watched) {
+        if let Why::Ready(ready) = why {
+            return match ready.asked(self.slot.watched) {
                 Ready::READ => self.receive(),
                 asked if asked.write() => self.flush(),
                 _ => Err(Fate::Live),
-            },
+            };
+        }
+        match why {
+            Why::Ready(_) => Err(Fate::Live),
             Why::Read if self.slot.at_rest() && !self.slot.ended => self.receive(),
             Why::Read => Err(Fate::Live),
-            Why::Deadline => match self.slot.due(self.rules, self.kit.now_ms) {
+            Why::Deadline => match self.slot.due(&self.kit.rules_of(self.slot.listener), self.kit.now_ms) {
                 None => Err(Fate::Live),
                 Some(Due::Idle) => Err(Fate::Dead(Reason::IdleTimeout)),
                 Some(Due::Write) => Err(Fate::Dead(Reason::WriteTimeout)),
@@ -200,7 +215,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
     /// Steps until the service wants to wait, and sends what it replies.
     #[inline]
     fn run(&mut self, Input { mut cause, held, filled }: Input) -> Fate {
-        let Self { kit, net, rules, token, slot, state } = self;
+        let Self { kit, net, token, slot, state } = self;
         let kit = &mut **kit;
         let last_word = cause == Cause::Timeout;
         let room = kit.outbox.len().min(kit.blocks.step_room()).saturating_sub(slot.output.len());
@@ -211,9 +226,9 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             let mut context = Context {
                 now_ms: kit.now_ms,
                 me: *token,
-                listener: slot.listener as usize,
+                listener: slot.listener,
                 peer: &slot.peer,
-                info: rules.info,
+                rules: &kit.rules,
                 ended: slot.ended,
                 pool: &mut kit.pool,
             };
@@ -230,6 +245,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             if !(written.is_empty() && reflected.is_empty()) {
                 let parts = [written, reflected];
                 if let Err(reason) = send(*net, &mut kit.blocks, &mut kit.stats, slot, token.slot, kit.now_ms, parts) {
+                    kit.stats.add(Counter::Steps, steps);
                     return Fate::Dead(reason);
                 }
             }
@@ -261,7 +277,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
 
     /// Puts what the service left unread into blocks, and sets the request's deadline.
     fn keep_unread(&mut self, from: usize, filled: usize) -> Fate {
-        let Self { kit, rules, token, slot, .. } = self;
+        let Self { kit, token, slot, .. } = self;
         let fresh = kit.scratch.get(from..filled).unwrap_or(&[]);
         if kit.blocks.append(&mut slot.input, Held::Input, token.slot, fresh) < fresh.len() {
             kit.stats.add(Counter::Impossible, 1);
@@ -273,8 +289,9 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
         if slot.input.len() >= kit.scratch.len() {
             return Fate::Dead(Reason::InputLimit);
         }
-        if slot.by_ms == NEVER && rules.request_ms > 0 {
-            slot.by_ms = kit.now_ms.saturating_add(rules.request_ms);
+        let request_ms = kit.rules_of(slot.listener).request_ms;
+        if slot.by_ms == NEVER && request_ms > 0 {
+            slot.by_ms = kit.now_ms.saturating_add(request_ms);
         }
         Fate::Live
     }

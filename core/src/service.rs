@@ -16,6 +16,7 @@ pub use set::{BuiltIn, Kind};
 
 use crate::blocks::copy;
 use crate::event::Token;
+use crate::listen::Rules;
 use crate::net::{PackedPeer, Peer};
 use crate::pool::Pool;
 
@@ -147,9 +148,9 @@ impl<'a> Outbox<'a> {
 pub struct Context<'a, 'm> {
     pub(crate) now_ms: u64,
     pub(crate) me: Token,
-    pub(crate) listener: usize,
+    pub(crate) listener: u8,
     pub(crate) peer: &'a PackedPeer,
-    pub(crate) info: &'a str,
+    pub(crate) rules: &'a [Rules<'m>],
     pub(crate) ended: bool,
     pub(crate) pool: &'a mut Pool<'m>,
 }
@@ -167,7 +168,7 @@ impl Context<'_, '_> {
 
     /// The listener that accepted this connection, in the order they were added.
     pub fn listener(&self) -> usize {
-        self.listener
+        self.listener as usize
     }
 
     pub fn peer(&self) -> Peer {
@@ -176,7 +177,7 @@ impl Context<'_, '_> {
 
     /// The listener's `DBInfo`.
     pub fn info(&self) -> &str {
-        self.info
+        self.rules.get(self.listener()).map_or("", |rules| rules.info)
     }
 
     /// Whether the peer has ended its direction.

@@ -1,1 +1,32 @@
+//! tidegate on Linux: the thin shell around `tidegate-core`.
+//!
+//! In the order a server lives:
+//!
+//! 1. [`cli`] reads the command line, [`conf`] the configuration file into [`settings`]; [`exit`] names every way to
+//!    leave without having served.
+//! 2. [`start`] opens the log, the lock and the [`listeners`], and with [`daemon`] leaves the terminal;
+//!    [`welcome`] greets whoever stayed at it.
+//! 3. [`master`] forks workers and carries out the orders of the core's supervisor; [`control`] is the other end of
+//!    its signals.
+//! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
+//!
+//! [`log`] writes what any of them has to say. [`os`] is everything asked of Linux, and the only unsafe code.
 
+#![deny(unsafe_code)]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod cli;
+pub mod conf;
+pub mod control;
+pub mod daemon;
+pub mod exit;
+pub mod listeners;
+pub mod log;
+pub mod master;
+pub mod net;
+#[allow(unsafe_code)]
+pub mod os;
+pub mod settings;
+pub mod start;
+pub mod welcome;
+pub mod worker;

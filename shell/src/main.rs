@@ -1,1 +1,86 @@
-fn main() {}
+//! The program: reads the command line and does the one thing it asks for.
+
+#![deny(unsafe_code)]
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use tidegate::cli::{self, Action, HELP, Options};
+use tidegate::exit::{self, Failure};
+use tidegate::os::{alloc, clock, process, title};
+use tidegate::{conf, control, log, start};
+
+#[global_allocator]
+static ALLOCATOR: alloc::Sealable = alloc::Sealable;
+
+fn main() -> ExitCode {
+    // A closed descriptor 2 would become a socket's number, and the log would be sent to a client.
+    let _ = process::fill_stdio();
+    log::init();
+    clock::init();
+    let code = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(options) => act(&options).unwrap_or_else(|failure| {
+            say(&failure.text);
+            failure.code
+        }),
+        Err(error) => {
+            say(&format!("{error}; usage: tidegate [options], and tidegate -h shows them"));
+            exit::USAGE
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn act(options: &Options) -> Result<u8, Failure> {
+    match options.action {
+        Action::Help => print(HELP),
+        Action::HelpConf => print(&conf::help()),
+        Action::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n")),
+        Action::Build => print(&build()),
+        Action::Test => {
+            let loaded = conf::load(options)?;
+            if !options.quiet {
+                print(&format!("configuration {} is good\n", loaded.name));
+            }
+        }
+        Action::Dump => {
+            let loaded = conf::load(options)?;
+            print(&format!("# configuration {} is good\n{}", loaded.name, loaded.dump));
+        }
+        Action::Signal(request) => {
+            let loaded = conf::load(options)?;
+            control::signal(loaded.settings.process.pid_file.as_deref(), request)?;
+        }
+        Action::Serve => {
+            let loaded = conf::load(options)?;
+            // The command line has been read for the last time: its memory now holds the title.
+            title::init();
+            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let greet = !options.quiet && !loaded.settings.process.daemon && (terminal || options.bare);
+            return start::run(&loaded.settings, &loaded.full_name, greet);
+        }
+    }
+    Ok(exit::OK)
+}
+
+fn build() -> String {
+    let kind = if cfg!(debug_assertions) { "debug" } else { "release" };
+    format!(
+        "tidegate {}\nfor {}-{}, {}-bit, {kind}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        if cfg!(target_env = "musl") { "linux-musl" } else { "linux" },
+        usize::BITS,
+    )
+}
+
+/// To standard output; a reader that left early is no failure.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// To standard error: a report as it is, a sentence marked as ours.
+fn say(text: &str) {
+    let text = if text.ends_with('\n') { text.to_string() } else { format!("tidegate: {text}\n") };
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

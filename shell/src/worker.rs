@@ -11,12 +11,12 @@ use tidegate_core::service::{BuiltIn, Discard, Echo, Kind};
 use tidegate_core::stats::Counter;
 
 use crate::exit;
-use crate::log::{Severity, report};
+use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::memory::Arena;
 use crate::os::signal::{self, Signal, Signals};
-use crate::os::{alloc, clock};
+use crate::os::{alloc, clock, trim};
 use crate::settings::{Memory, Settings};
 
 /// What one `recv` may bring, and so the longest request a service may wait for.
@@ -74,6 +74,7 @@ fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::R
             return Err(io::Errno::NOMEM);
         }
     }
+    trim::start_pages();
     alloc::seal();
     run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms)?;
     alloc::unseal();
@@ -114,7 +115,7 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
     let mut now_ms = clock::now_ms();
     let mut drain_by = None;
     loop {
-        let deadline = [dispatcher.next_deadline(), drain_by].into_iter().flatten().min();
+        let deadline = [dispatcher.next_deadline(), drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
         let mut signalled = false;
@@ -147,7 +148,7 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
 fn tell_end(dispatcher: &Connections) {
     let stats = dispatcher.stats();
     let (allocations, _) = alloc::after_seal();
-    log::info!(
+    ::log::info!(
         "served {} connections, {} bytes in, {} out; allocations after the seal: {allocations}",
         stats.count(Counter::Accepted),
         stats.count(Counter::BytesIn),

@@ -1,0 +1,230 @@
+//! From the command line to [`Settings`]: reads the file, applies `-g`, `-p` and `-e`, and gives values their meaning.
+//!
+//! Every mistake of a file is reported in one run. Paths typed on the command line start from the current directory,
+//! paths in the configuration from the prefix; all are made absolute here, so nothing depends on where a daemon runs.
+
+use std::path::{Path, PathBuf};
+
+use tidegate_core::conf::{self, Document, Problem, Section};
+use ufmt::uWrite;
+
+use crate::cli::Options;
+use crate::exit::{self, Failure};
+use crate::log::Severity;
+use crate::os::file;
+use crate::settings::{self, Log, Memory, Process, Settings, Socket};
+
+/// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
+const FILE_BYTES_MAX: usize = 256 * 1024;
+/// What runs without a file: the very text that is installed.
+const BUILT_IN: &str = include_str!("../../conf/tidegate.conf");
+/// Problems told of one file; one that is not a configuration at all has as many as it has lines.
+const PROBLEMS_TOLD_MAX: u32 = 50;
+
+/// A configuration without a mistake.
+#[derive(Debug)]
+pub struct Loaded {
+    pub settings: Settings,
+    /// The file as the operator typed it, for messages to them.
+    pub name: String,
+    /// The file as anyone can find it, for titles and logs.
+    pub full_name: String,
+    /// Every key with the value in force, readable by the parser again.
+    pub dump: String,
+}
+
+/// Every key, with its bounds and default.
+pub fn help() -> String {
+    let mut out = Text::default();
+    let _ = conf::help(&mut out);
+    out.0
+}
+
+/// Reads and checks the configuration the command line names.
+pub fn load(options: &Options) -> Result<Loaded, Failure> {
+    let directory = std::env::current_dir()
+        .map_err(|error| Failure::new(exit::OS, format!("the current directory cannot be read: {error}")))?;
+    let prefix = options.prefix.as_ref().map_or_else(|| directory.clone(), |prefix| directory.join(prefix));
+    let (name, full_name, bytes) = match &options.config {
+        Some(path) => {
+            let name = path.display().to_string();
+            let bytes = file::read_whole(path, FILE_BYTES_MAX)
+                .map_err(|errno| Failure::of_errno(exit::NO_INPUT, &name, errno))?;
+            (name, directory.join(path).display().to_string(), bytes)
+        }
+        None => ("built-in".to_string(), "the built-in configuration".to_string(), BUILT_IN.into()),
+    };
+    let mut problems = Text::default();
+    let Ok(document) = read(&bytes, &options.set, &name, &mut problems) else {
+        return Err(Failure::new(exit::CONFIG, problems.0));
+    };
+    let settings = understand(&document, options, &prefix, &directory);
+    if settings.sockets.is_empty() {
+        return Err(Failure::new(
+            exit::CONFIG,
+            format!("{name}: nothing to serve; add a [Socket] with a ListenPort\n"),
+        ));
+    }
+    let mut dump = Text::default();
+    let _ = conf::dump(&document, &mut dump);
+    Ok(Loaded { settings, name, full_name, dump: dump.0 })
+}
+
+fn read<'t>(bytes: &'t [u8], set: &'t [String], name: &str, out: &mut Text) -> Result<Document<'t>, u32> {
+    let mut told = 0;
+    let report = &mut |problem: &Problem<'_>| {
+        told += 1;
+        if told <= PROBLEMS_TOLD_MAX {
+            let _ = problem.write(name, out);
+        }
+    };
+    let document = Document::parse(bytes, report).and_then(|mut document| {
+        let wrong: u32 = set.iter().map(|assignment| document.set(assignment, report).err().unwrap_or(0)).sum();
+        let crossed = document.finish(report).err().unwrap_or(0);
+        if wrong + crossed == 0 { Ok(document) } else { Err(wrong + crossed) }
+    });
+    if told > PROBLEMS_TOLD_MAX {
+        let _ = out.write_str(&format!("{name}: and {} more\n", told - PROBLEMS_TOLD_MAX));
+    }
+    document
+}
+
+/// Gives the document's values their types.
+fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directory: &Path) -> Settings {
+    let process = document.section("Process");
+    let log = document.section("Log");
+    let memory = document.section("Memory");
+    Settings {
+        process: Process {
+            daemon: process.switch("Daemon"),
+            workers: process.number_or_auto("Workers").map_or_else(processors, narrow),
+            pid_file: path(process.text("PidFile"), prefix),
+            open_files: narrow(process.number("OpenFiles")),
+            drain_ms: process.time_ms("DrainTimeout"),
+            respawn_limit: narrow(process.number("RespawnLimit")),
+        },
+        log: Log {
+            file: match options.error_log.as_ref().map(|typed| typed.to_string_lossy()) {
+                Some(typed) => settings::log_file(&typed, directory),
+                None => settings::log_file(log.text("File"), prefix),
+            },
+            level: Severity::named(log.text("Level")).unwrap_or_default(),
+        },
+        memory: Memory { blocks: narrow(memory.number("Blocks")), block_bytes: narrow(memory.size("BlockSize")) },
+        sockets: document.sections("Socket").map(|section| socket(&section, prefix)).collect(),
+    }
+}
+
+fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
+    Socket {
+        name: section.label().unwrap_or_default().to_string(),
+        address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
+        service: section.text("Service").to_string(),
+        connections: narrow(section.number("Connections")),
+        backlog: narrow(section.number("Backlog")),
+        idle_ms: section.time_ms("IdleTimeout"),
+        request_ms: section.time_ms("RequestTimeout"),
+        write_ms: section.time_ms("WriteTimeout"),
+        info: section.text("DBInfo").to_string(),
+    }
+}
+
+/// A `String` for the core's writers, which know no heap.
+#[derive(Default)]
+struct Text(String);
+
+impl uWrite for Text {
+    type Error = core::convert::Infallible;
+
+    fn write_str(&mut self, text: &str) -> Result<(), Self::Error> {
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// The processors this process may use.
+fn processors() -> u16 {
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    count.min(tidegate_core::limits::WORKERS_MAX) as u16
+}
+
+fn path(text: &str, prefix: &Path) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| prefix.join(text))
+}
+
+/// The directive table bounds every number; one that got past it is held at the type's end.
+fn narrow<T: TryFrom<u64> + Bounded>(number: u64) -> T {
+    T::try_from(number).unwrap_or(T::MAX)
+}
+
+trait Bounded {
+    const MAX: Self;
+}
+
+impl Bounded for u16 {
+    const MAX: Self = u16::MAX;
+}
+
+impl Bounded for u32 {
+    const MAX: Self = u32::MAX;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(name: &str, text: &str, options: Options) -> Result<Loaded, Failure> {
+        let path = std::env::temp_dir().join(format!("tidegate-conf-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        let loaded = load(&Options { config: Some(path.clone()), ..options });
+        std::fs::remove_file(&path).unwrap();
+        loaded
+    }
+
+    #[test]
+    fn the_seeds_three_lines_are_an_echo_service() {
+        let text = "[Socket]\nListenPort = 5678\nDBInfo = 127.0.0.1\n";
+        let settings = load_text("seed", text, Options::default()).unwrap().settings;
+        let [socket] = &settings.sockets[..] else { panic!("{settings:?}") };
+        assert_eq!(socket.address.to_string(), "*:5678");
+        assert_eq!((socket.service.as_str(), socket.info.as_str()), ("echo", "127.0.0.1"));
+    }
+
+    #[test]
+    fn without_a_file_the_built_in_configuration_serves_on_loopback_in_the_foreground() {
+        let loaded = load(&Options::default()).unwrap();
+        assert!(!loaded.settings.process.daemon);
+        assert_eq!(loaded.settings.sockets[0].address.to_string(), "127.0.0.1:5678");
+    }
+
+    #[test]
+    fn the_command_line_wins_and_paths_start_where_they_were_written() {
+        let text = "[Process]\nPidFile = run/pid\nWorkers = 2\n[Log]\nFile = log\n[Socket]\nListenPort = 1\n";
+        let options = Options {
+            prefix: Some("/srv".into()),
+            set: vec!["Process.Workers=7".into()],
+            error_log: Some("stderr".into()),
+            ..Options::default()
+        };
+        let settings = load_text("paths", text, options).unwrap().settings;
+        assert_eq!(settings.process.pid_file, Some("/srv/run/pid".into()));
+        assert_eq!(settings.process.workers, 7);
+        assert_eq!(settings.log.file, None);
+        let options = Options { prefix: Some("/srv".into()), ..Options::default() };
+        assert_eq!(load_text("log", text, options).unwrap().settings.log.file, Some("/srv/log".into()));
+    }
+
+    #[test]
+    fn a_configuration_that_serves_nothing_is_refused() {
+        let failure = load_text("empty", "[Process]\nWorkers = 1\n", Options::default()).unwrap_err();
+        assert_eq!(failure.code, exit::CONFIG);
+        assert!(failure.text.contains("nothing to serve"), "{}", failure.text);
+    }
+
+    #[test]
+    fn a_file_that_is_no_configuration_does_not_flood_the_terminal() {
+        let failure = load_text("noise", &"noise\n".repeat(1_000), Options::default()).unwrap_err();
+        assert!(failure.text.lines().count() < 200, "{}", failure.text.lines().count());
+        assert!(failure.text.ends_with("and 950 more\n"), "{}", failure.text);
+    }
+}

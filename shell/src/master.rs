@@ -1,0 +1,154 @@
+//! The master process: one place to sleep, and the supervisor's orders carried out with fork and kill.
+
+use rustix::process::{Pid, Signal as Kill, kill_process};
+use tidegate_core::limits::WORKERS_MAX;
+use tidegate_core::master::{End, Order, Plan, Request, Supervisor, Tell};
+
+use crate::exit;
+use crate::log::{self, Severity, report};
+use crate::os::process::{self, Ended, Fork};
+use crate::os::signal::{Signal, Signals};
+use crate::os::{clock, title};
+use crate::settings::Settings;
+use crate::start::Held;
+use crate::worker::{self, Role};
+
+pub struct Master<'a> {
+    pub held: &'a mut Held,
+    settings: &'a Settings,
+    /// `None` only in a worker, which opens its own.
+    signals: Option<Signals>,
+    supervisor: Supervisor,
+    pids: [Option<Pid>; WORKERS_MAX],
+}
+
+impl<'a> Master<'a> {
+    pub fn new(settings: &'a Settings, held: &'a mut Held, signals: Signals) -> Self {
+        let plan = Plan {
+            workers: settings.process.workers,
+            drain_ms: settings.process.drain_ms,
+            respawn_limit: settings.process.respawn_limit,
+        };
+        Self { held, settings, signals: Some(signals), supervisor: Supervisor::new(plan), pids: [None; WORKERS_MAX] }
+    }
+
+    /// Starts the workers; false if not one could be.
+    pub fn start(&mut self) -> bool {
+        self.supervisor.on_start(clock::now_ms());
+        self.obey().is_none() && self.supervisor.live() > 0
+    }
+
+    /// Sleeps in one place and acts in one order: operators first, so that a worker that left because of the same
+    /// key press is no crash; then the dead; then time; then whatever follows.
+    pub fn run(&mut self) -> u8 {
+        loop {
+            let now_ms = clock::now_ms();
+            while let Some(signal) = self.signals.as_ref().and_then(Signals::read) {
+                self.on_signal(signal, now_ms);
+            }
+            while let Some((pid, ended)) = process::reap() {
+                self.on_dead(pid, ended, now_ms);
+            }
+            self.supervisor.on_time(now_ms);
+            if let Some(end) = self.obey() {
+                return self.leave(end);
+            }
+            let until_ms = [self.supervisor.next_deadline(), log::settle(now_ms)].into_iter().flatten().min();
+            if let Some(signals) = &self.signals {
+                signals.wait(until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms())));
+            }
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal, now_ms: u64) {
+        match signal {
+            Signal::Term | Signal::Int => {
+                report(Severity::Notice, None, format_args!("asked to stop"));
+                self.supervisor.on_request(Request::Term, now_ms);
+            }
+            Signal::Quit => {
+                report(Severity::Notice, None, format_args!("asked to drain and stop"));
+                self.supervisor.on_request(Request::Quit, now_ms);
+            }
+            Signal::Hup | Signal::Usr1 | Signal::Usr2 => {
+                report(Severity::Notice, None, format_args!("{signal:?} means nothing here; ignored"));
+            }
+            // Its news is the dead, which are collected on every wake-up.
+            Signal::Child => {}
+        }
+    }
+
+    fn on_dead(&mut self, pid: Pid, ended: Ended, now_ms: u64) {
+        let Some(slot) = self.pids.iter().position(|known| *known == Some(pid)) else { return };
+        self.pids[slot] = None;
+        let severity = if ended == Ended::Exited(exit::OK) { Severity::Notice } else { Severity::Alert };
+        report(severity, None, format_args!("worker {slot}, process {}, {ended}", pid.as_raw_nonzero()));
+        self.supervisor.on_died(slot as u16, now_ms);
+    }
+
+    /// Carries out every order there is.
+    fn obey(&mut self) -> Option<End> {
+        while let Some(order) = self.supervisor.next_order() {
+            match order {
+                Order::Spawn { slot } => self.spawn(slot),
+                Order::Signal { slot, tell } => self.tell(slot, tell),
+                Order::Exit(end) => return Some(end),
+            }
+        }
+        None
+    }
+
+    fn spawn(&mut self, slot: u16) {
+        let parent = rustix::process::getpid();
+        match process::fork() {
+            Ok(Fork::Parent(pid)) => self.pids[usize::from(slot)] = Some(pid),
+            Ok(Fork::Child) => process::exit_now(self.become_worker(slot, parent)),
+            Err(errno) => {
+                report(Severity::Alert, Some(errno), format_args!("fork of worker {slot} failed"));
+                self.supervisor.on_died(slot, clock::now_ms());
+            }
+        }
+    }
+
+    fn become_worker(&mut self, slot: u16, parent: Pid) -> u8 {
+        if !process::die_with_parent(parent) {
+            return exit::OK;
+        }
+        self.signals = None;
+        self.held.release();
+        log::become_role("worker");
+        title::set("tidegate: worker process");
+        title::name(c"tidegate-worker");
+        let code = worker::run(self.settings, self.held.listeners.sockets(), Role::Worker { slot });
+        log::finish();
+        code
+    }
+
+    fn tell(&mut self, slot: u16, tell: Tell) {
+        let signal = match tell {
+            Tell::Quit => Kill::QUIT,
+            Tell::Term => Kill::TERM,
+            Tell::Kill => Kill::KILL,
+        };
+        let Some(pid) = self.pids.get(usize::from(slot)).copied().flatten() else { return };
+        // Gone already is no failure: its end is about to be collected.
+        if let Err(errno) = kill_process(pid, signal) {
+            report(Severity::Alert, Some(errno), format_args!("cannot signal worker {slot}"));
+        }
+    }
+
+    fn leave(&self, end: End) -> u8 {
+        match end {
+            End::Asked => exit::OK,
+            End::CrashLoop => {
+                let limit = self.settings.process.respawn_limit;
+                report(
+                    Severity::Emerg,
+                    None,
+                    format_args!("giving up: workers died {limit} times within a minute ([Process] RespawnLimit)"),
+                );
+                exit::SOFTWARE
+            }
+        }
+    }
+}

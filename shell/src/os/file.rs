@@ -1,0 +1,186 @@
+//! Files: read whole within a bound, appended to without blocking, and the pid file with its lock.
+//!
+//! The lock is `flock`: it belongs to the open file, so it survives the daemon's fork, and the kernel drops it with
+//! the last holder; a pid file left by a crash is therefore never mistaken for a running server. The pid is written
+//! after the daemon has its final id; in between the file is empty, which a reader takes as "starting".
+
+use std::io::Read as _;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::io::{self, Errno};
+use rustix::process::{Pid, getpid};
+
+/// Tries before giving up on a pid file that others keep removing under us.
+const LOCK_TRIES: usize = 10;
+
+/// Reads a whole file; one longer than `bytes_max` is `EFBIG`.
+pub fn read_whole(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?;
+    let mut bytes = Vec::new();
+    let limit = bytes_max as u64 + 1;
+    std::fs::File::from(file).take(limit).read_to_end(&mut bytes).map_err(errno_of)?;
+    if bytes.len() > bytes_max { Err(Errno::FBIG) } else { Ok(bytes) }
+}
+
+/// Opens a log: created if it is not there, appended to.
+pub fn open_log(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
+    fs::open(path, flags, Mode::from_raw_mode(0o640))
+}
+
+/// Writes one line with one call, or drops it: a reader that stopped reading must not stop us.
+///
+/// A pipe or terminal is asked for room first. Another writer of the same pipe can take that room in between; only
+/// then could this wait.
+pub fn write_line(to: impl AsFd, line: &[u8]) -> io::Result<()> {
+    let mut ask = [PollFd::new(&to, PollFlags::OUT)];
+    if poll(&mut ask, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0 {
+        return Err(Errno::AGAIN);
+    }
+    io::write(&to, line).map(|_| ())
+}
+
+/// Why the pid file is not ours.
+#[derive(Debug)]
+pub enum PidFileError {
+    /// A running server holds it; its pid, if it has written one yet.
+    Held(Option<Pid>),
+    Failed(Errno),
+}
+
+impl From<Errno> for PidFileError {
+    fn from(errno: Errno) -> Self {
+        PidFileError::Failed(errno)
+    }
+}
+
+/// A locked pid file.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    file: OwnedFd,
+}
+
+impl PidFile {
+    /// Creates and locks the file, and empties it. The path must stay right after a change of directory.
+    pub fn lock(path: &Path) -> Result<Self, PidFileError> {
+        for _ in 0..LOCK_TRIES {
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let file = fs::open(path, flags, Mode::from_raw_mode(0o644))?;
+            match fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Err(PidFileError::Held(read_pid(path))),
+                Err(errno) => return Err(errno.into()),
+            }
+            // Its last holder may have removed it between our open and our lock: then this is nobody's file.
+            if same_file(&file, path) {
+                fs::ftruncate(&file, 0)?;
+                return Ok(Self { path: path.to_path_buf(), file });
+            }
+        }
+        Err(Errno::AGAIN.into())
+    }
+
+    /// Writes the id of the calling process.
+    pub fn write(&self) -> io::Result<()> {
+        let text = format!("{}\n", getpid().as_raw_nonzero());
+        fs::ftruncate(&self.file, 0)?;
+        if io::pwrite(&self.file, text.as_bytes(), 0)? == text.len() { Ok(()) } else { Err(Errno::NOSPC) }
+    }
+
+    /// Removes the file while it is still locked, so that no other server's file is ever removed.
+    pub fn remove(self) {
+        if same_file(&self.file, &self.path) {
+            let _ = fs::unlink(&self.path);
+        }
+    }
+
+    /// Who runs with this pid file: `None` if nobody holds it, else the pid if it is written.
+    pub fn holder(path: &Path) -> io::Result<Option<Option<Pid>>> {
+        let file = match fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        match fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(None),
+            Err(Errno::WOULDBLOCK) => Ok(Some(read_pid(path))),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+fn read_pid(path: &Path) -> Option<Pid> {
+    let bytes = read_whole(path, 32).ok()?;
+    Pid::from_raw(core::str::from_utf8(&bytes).ok()?.trim().parse::<i32>().ok().filter(|pid| *pid > 0)?)
+}
+
+fn same_file(file: &OwnedFd, path: &Path) -> bool {
+    match (fs::fstat(file), fs::stat(path)) {
+        (Ok(ours), Ok(theirs)) => (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino),
+        _ => false,
+    }
+}
+
+fn errno_of(error: std::io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("tidegate-file-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn a_file_is_read_whole_or_refused_as_too_big() {
+        let path = scratch("read");
+        std::fs::write(&path, b"12345").unwrap();
+        assert_eq!(read_whole(&path, 5).unwrap(), b"12345");
+        assert_eq!(read_whole(&path, 4), Err(Errno::FBIG));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read_whole(&path, 5), Err(Errno::NOENT));
+    }
+
+    #[test]
+    fn a_pid_file_has_one_holder_and_leaves_with_it() {
+        let path = scratch("pid");
+        assert_eq!(PidFile::holder(&path), Ok(None));
+        std::fs::write(&path, "1\n").unwrap();
+        assert_eq!(PidFile::holder(&path), Ok(None), "a stale file is nobody's");
+        let held = PidFile::lock(&path).unwrap();
+        assert_eq!(PidFile::holder(&path), Ok(Some(None)), "locked, pid not written, the stale one gone");
+        held.write().unwrap();
+        assert_eq!(PidFile::holder(&path), Ok(Some(Some(getpid()))));
+        match PidFile::lock(&path) {
+            Err(PidFileError::Held(pid)) => assert_eq!(pid, Some(getpid())),
+            other => panic!("{other:?}"),
+        }
+        held.remove();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_replaced_pid_file_is_not_removed() {
+        let path = scratch("replaced");
+        let held = PidFile::lock(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "another's").unwrap();
+        held.remove();
+        assert!(path.exists());
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_full_pipe_drops_the_line_instead_of_waiting() {
+        let (_reader, writer) = rustix::pipe::pipe().unwrap();
+        let line = [b'x'; 1_000];
+        let outcome = (0..1_000).find_map(|_| write_line(&writer, &line).err());
+        assert_eq!(outcome, Some(Errno::AGAIN));
+    }
+}

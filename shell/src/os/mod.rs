@@ -1,0 +1,32 @@
+//! All we ask of Linux, one file per facility. Unsafe code lives here and nowhere else.
+//!
+//! | file | what is asked | since |
+//! |---|---|---|
+//! | `alloc` | nothing: counts what the process asks of its allocator once it serves | |
+//! | `clock` | `clock_gettime` monotonic and real time; libc `tzset`, `localtime_r` | 2.6 |
+//! | `conn` | `close` | |
+//! | `epoll` | `epoll_create1`, `epoll_ctl`, `epoll_pwait`; EPOLLEXCLUSIVE where there is (4.5) | 2.6.27 |
+//! | `errno` | libc `strerror_r` | |
+//! | `file` | `open` (cloexec), `flock`, `ftruncate`, `fstat`, `unlink`, `write`, `poll` | 2.6.23 |
+//! | `memory` | `mmap` anonymous | |
+//! | `process` | `fork`, `_exit`, `setsid`, `umask`, `dup2`, `waitpid`, `kill`, `pipe2`, `prctl` PDEATHSIG, `setrlimit` | 2.6.27 |
+//! | `signal` | `sigaction`, `sigprocmask`, `signalfd4`, `poll` | 2.6.27 |
+//! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect` | 2.6.28 |
+//! | `title` | `environ`, `prctl` NAME | |
+//! | `trim` | libc `dl_iterate_phdr`, `madvise` | |
+//!
+//! Accepting, receiving and sending are asked for in `crate::net`, through rustix alone.
+//! Everything is single-threaded: `fork` and the title rely on it. Errors are `rustix::io::Errno`.
+
+pub mod alloc;
+pub mod clock;
+pub mod conn;
+pub mod epoll;
+pub mod errno;
+pub mod file;
+pub mod memory;
+pub mod process;
+pub mod signal;
+pub mod socket;
+pub mod title;
+pub mod trim;

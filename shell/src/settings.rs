@@ -1,0 +1,137 @@
+//! What the configuration says, typed, with every default filled in and every path made whole.
+//!
+//! The document knows lines, bounds and names; this knows what they mean to Linux: addresses, paths, processors.
+
+use std::fmt;
+use std::net::{SocketAddr, SocketAddrV6};
+use std::path::{Path, PathBuf};
+
+use tidegate_core::conf;
+
+use crate::log::Severity;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    pub process: Process,
+    pub log: Log,
+    pub memory: Memory,
+    pub sockets: Vec<Socket>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    pub daemon: bool,
+    /// 0 is one process without a master.
+    pub workers: u16,
+    pub pid_file: Option<PathBuf>,
+    pub open_files: u32,
+    pub drain_ms: u64,
+    pub respawn_limit: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// `None` is standard error.
+    pub file: Option<PathBuf>,
+    pub level: Severity,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub blocks: u32,
+    pub block_bytes: u32,
+}
+
+/// One listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Socket {
+    /// The section's label; empty for a plain `[Socket]`.
+    pub name: String,
+    pub address: Address,
+    pub service: String,
+    pub connections: u32,
+    pub backlog: u32,
+    pub idle_ms: u64,
+    pub request_ms: u64,
+    pub write_ms: u64,
+    /// `DBInfo`: free text for the service.
+    pub info: String,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Ip(SocketAddr),
+    /// Every address of the box, IPv6 and IPv4 through one socket.
+    All(u16),
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The port; `None` for a path.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Address::Ip(ip) => Some(ip.port()),
+            Address::All(port) => Some(*port),
+            Address::Unix(_) => None,
+        }
+    }
+}
+
+impl Default for Address {
+    fn default() -> Self {
+        Address::Ip(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Ip(ip) => ip.fmt(out),
+            Address::All(port) => write!(out, "*:{port}"),
+            Address::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// An address as the configuration gives it, with its port; a path starts from the prefix.
+pub fn address(address: conf::Address<'_>, port: u16, prefix: &Path) -> Address {
+    match address {
+        conf::Address::Any => Address::All(port),
+        conf::Address::V4(ip) => Address::Ip(SocketAddr::from((ip, port))),
+        conf::Address::V6(ip, scope) => Address::Ip(SocketAddrV6::new(ip, port, 0, scope).into()),
+        conf::Address::Unix(path) => Address::Unix(prefix.join(path)),
+    }
+}
+
+/// A log's name as the configuration or `-e` writes it.
+pub fn log_file(text: &str, prefix: &Path) -> Option<PathBuf> {
+    (text != "stderr" && !text.is_empty()).then(|| prefix.join(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        for (text, shown) in [
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("::1", "[::1]:80"),
+            ("fe80::1%2", "[fe80::1%2]:80"),
+            ("*", "*:80"),
+            ("unix:run/s", "unix:/p/run/s"),
+            ("unix:/run/s", "unix:/run/s"),
+        ] {
+            let read = conf::Address::read(text).unwrap();
+            assert_eq!(address(read, 80, Path::new("/p")).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_log_is_standard_error_or_a_path_from_the_prefix() {
+        assert_eq!(log_file("stderr", Path::new("/p")), None);
+        assert_eq!(log_file("a.log", Path::new("/p")), Some("/p/a.log".into()));
+        assert_eq!(log_file("/a.log", Path::new("/p")), Some("/a.log".into()));
+    }
+}

@@ -1,0 +1,188 @@
+//! The server's life from settings to exit code, in one fixed order.
+//!
+//! Everything that can fail for a reason an operator can mend fails before the first fork, on their terminal. A
+//! daemon's parent stays until its child says that workers run, so that its exit code is the truth.
+
+use std::path::Path;
+
+use crate::daemon::{self, Ready, Started};
+use crate::exit::{self, Failure};
+use crate::listeners::Listeners;
+use crate::log::{self, Severity, report};
+use crate::master::Master;
+use crate::os::file::{PidFile, PidFileError};
+use crate::os::signal::{self, Signals};
+use crate::os::{process, title, trim};
+use crate::settings::Settings;
+use crate::welcome;
+use crate::worker::{self, Role};
+
+/// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
+pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
+    open_log(settings)?;
+    let outcome = run_logged(settings, conf_name, greet);
+    if let Err(failure) = &outcome
+        && settings.log.file.is_some()
+    {
+        // The sentence goes to standard error too, but at boot nobody stands there.
+        report(Severity::Crit, None, format_args!("{}", failure.text));
+    }
+    outcome
+}
+
+fn run_logged(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
+    limit_open_files(settings);
+    let pid_file = settings.process.pid_file.as_deref().map(lock).transpose()?;
+    let mut held = Held { pid_file, listeners: Listeners::default(), ready: None };
+    match held.serve(settings, conf_name, greet) {
+        // These are shared with the daemon, and now its to remove.
+        Ok(Outcome::Parent(code)) => Ok(code),
+        Ok(Outcome::Server(code)) => {
+            held.remove();
+            Ok(code)
+        }
+        Err(failure) => {
+            held.remove();
+            Err(failure)
+        }
+    }
+}
+
+/// Whose exit code it is.
+enum Outcome {
+    Parent(u8),
+    Server(u8),
+}
+
+/// What the process that answers for the server holds. A worker drops all but the listeners.
+pub struct Held {
+    pub listeners: Listeners,
+    pid_file: Option<PidFile>,
+    ready: Option<Ready>,
+}
+
+impl Held {
+    /// Closes what a worker must not keep: with the lock in its hands the server would look alive without its master.
+    pub fn release(&mut self) {
+        self.pid_file = None;
+        self.ready = None;
+    }
+
+    fn serve(&mut self, settings: &Settings, conf_name: &str, greet: bool) -> Result<Outcome, Failure> {
+        self.listeners = Listeners::open(&settings.sockets)?;
+        if settings.process.daemon {
+            match daemon::split()? {
+                Started::Parent(code) => return Ok(Outcome::Parent(code)),
+                Started::Daemon(ready) => self.ready = Some(ready),
+            }
+        }
+        let begun = self.begin(settings, conf_name, greet);
+        let code = match (begun, self.ready.take()) {
+            (Ok(code), _) => code,
+            (Err(failure), Some(ready)) => {
+                ready.failed(&failure);
+                failure.code
+            }
+            (Err(failure), None) => return Err(failure),
+        };
+        report(Severity::Notice, None, format_args!("stopped"));
+        log::finish();
+        Ok(Outcome::Server(code))
+    }
+
+    /// From a process with its final id to the end of the server.
+    fn begin(&mut self, settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
+        let alone = settings.process.workers == 0;
+        // From here on a signal waits to be read, so none can end the process past its cleaning up.
+        let signals = Signals::open(signal::MASTER)
+            .map_err(|errno| Failure::of_errno(exit::OS, "cannot open the signal descriptor", errno))?;
+        if let Some(pid_file) = &self.pid_file {
+            pid_file
+                .write()
+                .map_err(|errno| Failure::of_errno(exit::CANNOT_CREATE, "cannot write the pid file", errno))?;
+        }
+        log::become_role(if alone { "server" } else { "master" });
+        report(Severity::Notice, None, format_args!("started with {conf_name}"));
+        title::name(c"tidegate");
+        if alone {
+            title::set(&format!("tidegate: server process {conf_name}"));
+            self.tell_started(settings, conf_name, greet);
+            drop(signals);
+            return Ok(worker::run(settings, self.listeners.sockets(), Role::Alone));
+        }
+        title::set(&format!("tidegate: master process {conf_name}"));
+        let mut master = Master::new(settings, self, signals);
+        if !master.start() {
+            return Err(Failure::new(exit::OS, "no worker could be started; the log has the reason"));
+        }
+        master.held.tell_started(settings, conf_name, greet);
+        trim::start_pages();
+        Ok(master.run())
+    }
+
+    fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
+        if let Some(ready) = self.ready.take() {
+            ready.good();
+        }
+        if greet {
+            welcome::show(settings, conf_name);
+        }
+    }
+
+    fn remove(&mut self) {
+        self.listeners.remove_paths();
+        if let Some(pid_file) = self.pid_file.take() {
+            pid_file.remove();
+        }
+    }
+}
+
+/// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
+fn limit_open_files(settings: &Settings) {
+    const OWN: u32 = 32;
+    let needed = settings.sockets.iter().fold(OWN, |sum, socket| sum.saturating_add(socket.connections));
+    let wanted = match settings.process.open_files {
+        0 if process::open_files() >= u64::from(needed) => return,
+        0 => needed,
+        open_files => open_files,
+    };
+    let allowed = process::limit_open_files(wanted);
+    if allowed < u64::from(wanted) {
+        report(
+            Severity::Warn,
+            None,
+            format_args!("open files: {allowed} allowed, {wanted} wanted ([Process] OpenFiles, [Socket] Connections)"),
+        );
+    }
+}
+
+fn open_log(settings: &Settings) -> Result<(), Failure> {
+    let path = settings.log.file.as_deref();
+    log::set_level(settings.log.level);
+    log::open(path).map_err(|errno| {
+        let shown = path.unwrap_or(Path::new("standard error")).display();
+        Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
+    })?;
+    if settings.process.daemon && path.is_none() {
+        report(Severity::Warn, None, format_args!("a daemon has no standard error: set [Log] File to keep its log"));
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<PidFile, Failure> {
+    let shown = path.display();
+    PidFile::lock(path).map_err(|error| match error {
+        PidFileError::Held(Some(pid)) => Failure::new(
+            exit::UNAVAILABLE,
+            format!("already running as process {} ({shown}, [Process] PidFile)", pid.as_raw_nonzero()),
+        ),
+        PidFileError::Held(None) => {
+            Failure::new(exit::UNAVAILABLE, format!("already starting ({shown}, [Process] PidFile)"))
+        }
+        PidFileError::Failed(errno) => Failure::of_errno(
+            exit::CANNOT_CREATE,
+            format_args!("cannot create the pid file {shown} ([Process] PidFile)"),
+            errno,
+        ),
+    })
+}

@@ -1,0 +1,107 @@
+//! What is counted. Each case does the same thing `n` times and checks that it was really done.
+
+use std::hint::black_box;
+
+use tidegate_core::blocks::{BlockMark, Blocks, Chain, Held};
+use tidegate_core::event::Token;
+use tidegate_core::pool::Pool;
+use tidegate_core::text::sock_ntop;
+use tidegate_core::timer::Timers;
+
+use crate::world::{MESSAGE, Rig, many};
+
+/// Rounds of the shorter of the two runs; a multiple of every batch below.
+pub const ROUNDS: u32 = 2_048;
+
+/// Slots for a case that gives none back: the same number for both runs, so that their cost cancels out.
+const SLOTS: usize = 2 * ROUNDS as usize;
+
+/// A name, what one round is, and the rounds.
+pub type Case = (&'static str, &'static str, fn(u32));
+
+pub const CASES: &[Case] = &[
+    ("pool", "take and release one slot", pool),
+    ("timer-later", "move one of 64 deadlines to a later time", timer_later),
+    ("timer-earlier", "move one of 64 deadlines to the front", timer_earlier),
+    ("blocks", "64 bytes into a chain and out again", blocks),
+    ("ntop", "an IPv4 peer's text", ntop),
+    ("accept", "one accepted connection, in batches of 32", accept),
+    ("echo", "one echoed message of 64 bytes, of 64 connections", echo),
+    ("visit", "connect, one echoed message, close", visit),
+];
+
+fn pool(n: u32) {
+    let mut pool = Pool::new(many(64));
+    let share = pool.add_share(64).expect("room for a share");
+    for _ in 0..n {
+        let token = pool.take(black_box(share)).expect("a free slot");
+        assert!(pool.release(black_box(token)));
+    }
+}
+
+fn armed() -> Timers<'static> {
+    let mut timers = Timers::new(many(64), many(64));
+    (0..64).for_each(|slot| timers.arm(slot, 1_000_000_000 + slot as u64));
+    timers
+}
+
+fn timer_later(n: u32) {
+    let mut timers = armed();
+    for round in 0..n {
+        timers.arm(black_box(round as usize % 64), black_box(2_000_000_000 + u64::from(round)));
+    }
+    assert_eq!(timers.next(), 1_000_000_000, "a later time moves nothing");
+}
+
+fn timer_earlier(n: u32) {
+    let mut timers = armed();
+    for round in 0..n {
+        timers.arm(black_box(round as usize % 64), black_box(900_000_000 - u64::from(round)));
+    }
+    assert_eq!(timers.next(), 900_000_001 - u64::from(n));
+}
+
+fn blocks(n: u32) {
+    let mut blocks = Blocks::new(many(64 * 4096), many::<BlockMark>(64), 4096);
+    let (mut chain, mut into) = (Chain::default(), [0; 64]);
+    for _ in 0..n {
+        assert_eq!(blocks.append(black_box(&mut chain), Held::Input, 0, black_box(&MESSAGE)), 64);
+        assert_eq!(blocks.copy_out(&chain, black_box(&mut into)), 64);
+        blocks.consume(&mut chain, Held::Input, 64);
+    }
+    assert_eq!(blocks.taken(), 0);
+}
+
+fn ntop(n: u32) {
+    let peer = tidegate_core::net::Peer::Ip(([192, 168, 100, 200], 54321).into());
+    for _ in 0..n {
+        assert_eq!(black_box(sock_ntop(black_box(peer))).len(), 21);
+    }
+}
+
+fn accept(n: u32) {
+    let mut rig = Rig::new(SLOTS);
+    for _ in 0..n / 32 {
+        rig.connect(32);
+    }
+    assert_eq!(rig.server.taken(), n);
+}
+
+fn echo(n: u32) {
+    let mut rig = Rig::new(64);
+    let tokens: Vec<Token> = (0..64).map(|_| rig.connect(1)).collect();
+    for round in 0..n {
+        rig.echo(tokens[round as usize % 64]);
+    }
+    assert_eq!((rig.net.sent, rig.server.taken()), (64 * n as usize, 64));
+}
+
+fn visit(n: u32) {
+    let mut rig = Rig::new(64);
+    for _ in 0..n {
+        let token = rig.connect(1);
+        rig.echo(token);
+        rig.end(token);
+    }
+    assert_eq!((rig.net.sent, rig.net.closed, rig.server.taken()), (64 * n as usize, n, 0));
+}

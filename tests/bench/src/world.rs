@@ -1,0 +1,133 @@
+//! A network in memory that costs next to nothing, so that what is counted is the core.
+
+use std::num::NonZeroU32;
+
+use tidegate_core::blocks::BlockMark;
+use tidegate_core::conn::Slot;
+use tidegate_core::dispatch::{Dispatcher, Storage};
+use tidegate_core::event::{Event, Interest, Ready, Token};
+use tidegate_core::listen::Rules;
+use tidegate_core::net::{Answer, Gone, Net, Peer};
+use tidegate_core::pool::Mark;
+use tidegate_core::service::{BuiltIn, Discard, Echo, Service};
+
+pub const MESSAGE: [u8; 64] = [b'm'; 64];
+
+type Conn = NonZeroU32;
+pub type Server = Dispatcher<'static, Memory, BuiltIn>;
+
+/// Hands out one connection for each `waiting`, one message for each `message`, the end of data when `ended`.
+#[derive(Default)]
+pub struct Memory {
+    pub waiting: u32,
+    pub message: bool,
+    pub ended: bool,
+    /// Bytes sent by the server.
+    pub sent: usize,
+    pub closed: u32,
+    /// The token of the connection watched last.
+    pub last: Option<Token>,
+    listener: Option<Token>,
+}
+
+impl Net for Memory {
+    type Listener = ();
+    type Conn = Conn;
+
+    fn accept(&mut self, _: &()) -> Answer<(Conn, Peer)> {
+        let conn = Conn::new(self.waiting).ok_or(nb::Error::WouldBlock)?;
+        self.waiting -= 1;
+        Ok((conn, Peer::Ip(([127, 0, 0, 1], 5678).into())))
+    }
+
+    fn recv(&mut self, _: &Conn, into: &mut [u8]) -> Answer<usize> {
+        if std::mem::take(&mut self.message) {
+            into[..MESSAGE.len()].copy_from_slice(&MESSAGE);
+            return Ok(MESSAGE.len());
+        }
+        if self.ended { Ok(0) } else { Err(nb::Error::WouldBlock) }
+    }
+
+    fn send(&mut self, _: &Conn, parts: &[&[u8]]) -> Answer<usize> {
+        let n = parts.iter().map(|part| part.len()).sum();
+        self.sent += n;
+        Ok(n)
+    }
+
+    fn shutdown(&mut self, _: &Conn) {}
+
+    fn close(&mut self, _: Conn) {
+        self.closed += 1;
+    }
+
+    fn close_listener(&mut self, _: ()) {}
+
+    fn watch(&mut self, _: &Conn, token: Token, _: Interest, _: Interest) -> Result<(), Gone> {
+        self.last = Some(token);
+        Ok(())
+    }
+
+    fn watch_listener(&mut self, _: &(), token: Token, _: bool) -> Result<(), Gone> {
+        self.listener = Some(token);
+        Ok(())
+    }
+}
+
+/// A server with one echo listener, and the world it lives in.
+pub struct Rig {
+    pub server: Server,
+    pub net: Memory,
+    pub now_ms: u64,
+}
+
+impl Rig {
+    pub fn new(connections: usize) -> Self {
+        let storage = Storage {
+            marks: many::<Mark>(connections),
+            slots: many::<Slot<Conn>>(connections),
+            states: many::<<BuiltIn as Service>::State>(connections),
+            timer_cells: many(connections),
+            timer_places: many(connections),
+            block_marks: many::<BlockMark>(64),
+            block_memory: many(64 * 4096),
+            block_bytes: 4096,
+            scratch: many(16 * 1024),
+            outbox: many(16 * 1024),
+        };
+        let (mut server, mut net) = (Dispatcher::new(storage, BuiltIn::new(Echo, Discard)), Memory::default());
+        let rules = Rules { idle_ms: 60_000, request_ms: 10_000, write_ms: 30_000, info: "" };
+        server.listen(&mut net, (), connections as u32, rules).expect("room for one listener");
+        Self { server, net, now_ms: 1 }
+    }
+
+    /// `n` clients connect; the last one's token.
+    pub fn connect(&mut self, n: u32) -> Token {
+        self.net.waiting = n;
+        self.ready(self.net.listener.expect("a listener"));
+        self.net.last.expect("a connection")
+    }
+
+    /// A client sends one message, which comes back.
+    pub fn echo(&mut self, token: Token) {
+        self.net.message = true;
+        self.ready(token);
+    }
+
+    /// A client ends its direction, and with that the connection.
+    pub fn end(&mut self, token: Token) {
+        self.net.ended = true;
+        self.ready(token);
+        self.net.ended = false;
+    }
+
+    fn ready(&mut self, token: Token) {
+        self.now_ms += 1;
+        let event = Event { token, ready: Ready::READ };
+        self.server.on_event(&mut self.net, self.now_ms, event);
+    }
+}
+
+/// Memory lent for good.
+pub fn many<T: Default>(n: usize) -> &'static mut [T] {
+    Vec::leak((0..n).map(|_| T::default()).collect())
+}
