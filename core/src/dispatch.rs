@@ -18,7 +18,7 @@ use crate::listen::{Listener, ListenerId, Rules};
 use crate::net::{Gone, Net, PackedPeer, Peer};
 use crate::pool::{Mark, Pool};
 use crate::serve::{Fate, Kit, Turn, Why};
-use crate::service::{Cause, Service};
+use crate::service::{Cause, Context, Service};
 use crate::stats::{Counter, Reason, Stats};
 use crate::timer::{NEVER, Timers};
 
@@ -325,10 +325,19 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else { return };
         let Some(conn) = slot.conn.take() else { return };
         let listener = slot.listener as usize;
+        let mut context = Context {
+            now_ms: self.kit.now_ms,
+            me: token,
+            listener: slot.listener,
+            peer: &slot.peer,
+            rules: &self.kit.rules,
+            ended: slot.ended,
+            pool: &mut self.kit.pool,
+        };
+        self.kit.service.closed(state, &mut context);
         self.kit.blocks.clear(&mut slot.input, Held::Input);
         self.kit.blocks.clear(&mut slot.output, Held::Output);
         self.timers.forget(at);
-        self.kit.service.closed(state, token);
         net.close(conn);
         if !self.kit.pool.release(token) {
             self.kit.stats.add(Counter::Impossible, 1);

@@ -1,3 +1,26 @@
+//! A TCP server's core without heap, without `std` and without I/O of its own.
+//!
+//! It decides; the world does. A program hands it memory, listeners and events; it accepts, receives, lets a
+//! [service](service) step and sends, all through one small trait, [`net::Net`]. Linux implements that trait over
+//! sockets and epoll, the simulator over a seeded pretend network, firmware over its own TCP stack.
+//!
+//! In the order an event travels:
+//!
+//! 1. [`event`]: the world reports an [`Event`](event::Event), a token and what can be done without waiting.
+//! 2. [`dispatch`]: the [`Dispatcher`](dispatch::Dispatcher) finds whom it is for; the [`pool`] checks the token,
+//!    here and only here.
+//! 3. `serve`: the connection's turn. Receive into the worker's one scratch, step, send. What is left over waits in
+//!    [`blocks`].
+//! 4. [`service`]: the protocol, a pure step. Echo and discard are here; yours looks the same.
+//! 5. [`conn`]: what the connection is now; its interest and its deadline are functions of that. [`timer`] keeps the
+//!    deadlines, [`listen`] the listeners, [`stats`] the counts.
+//!
+//! Beside that path: [`conf`] reads configuration files, [`master`] is a supervisor of worker processes as a table,
+//! [`text`] writes addresses, [`limits`] names every fixed bound with its reason.
+//!
+//! Nothing in here panics on bytes from outside (`tests/proofs` shows it at link time), allocates, spawns, or reads a
+//! clock: time comes in as monotonic milliseconds with each call.
+
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -16,3 +39,8 @@ pub mod service;
 pub mod stats;
 pub mod text;
 pub mod timer;
+
+/// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

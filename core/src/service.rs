@@ -35,8 +35,8 @@ pub trait Service {
         context: &mut Context<'_, '_>,
     ) -> Step;
 
-    /// The connection is gone, for whatever reason; called exactly once.
-    fn closed(&mut self, _state: &mut Self::State, _token: Token) {}
+    /// The connection is gone, for whatever reason; called exactly once. Others can be woken to hear of it.
+    fn closed(&mut self, _state: &mut Self::State, _context: &mut Context<'_, '_>) {}
 }
 
 /// Why a step is made.
@@ -77,7 +77,8 @@ pub enum Next {
     Close,
     /// As `More`, and calls again at this time (monotonic milliseconds; [`NEVER`](crate::timer::NEVER) to wait for a
     /// wake alone). Unread input is not an unfinished request meanwhile: it may stay, and reading pauses when it
-    /// fills the receive buffer.
+    /// fills the receive buffer. A service that owes a reply leaves the request unread until it answers: with nothing
+    /// unread a waiting connection is at rest, and a drain closes it.
     Wait(u64),
 }
 

@@ -78,11 +78,7 @@ fn read<'t>(bytes: &'t [u8], set: &'t [String], name: &str, out: &mut Text) -> R
             let _ = problem.write(name, out);
         }
     };
-    let document = Document::parse(bytes, report).and_then(|mut document| {
-        let wrong: u32 = set.iter().map(|assignment| document.set(assignment, report).err().unwrap_or(0)).sum();
-        let crossed = document.finish(report).err().unwrap_or(0);
-        if wrong + crossed == 0 { Ok(document) } else { Err(wrong + crossed) }
-    });
+    let document = Document::load(bytes, set.iter().map(String::as_str), report);
     if told > PROBLEMS_TOLD_MAX {
         let _ = out.write_str(&format!("{name}: and {} more\n", told - PROBLEMS_TOLD_MAX));
     }

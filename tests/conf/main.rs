@@ -44,7 +44,7 @@ fn expect(path: &Path, found: &str) {
     assert_eq!(found, expected, "{}", path.display());
 }
 
-/// What an operator sees of a file: the mistakes of its lines, or else those between them.
+/// What an operator sees of a file: the mistakes of its lines and those between them.
 fn mistakes(name: &str, text: &[u8]) -> String {
     let mut out = Text::default();
     let mut told = 0;
@@ -52,7 +52,7 @@ fn mistakes(name: &str, text: &[u8]) -> String {
         told += 1;
         let _ = problem.write(name, &mut out);
     };
-    let result = Document::parse(text, &mut report).and_then(|document| document.finish(&mut report));
+    let result = Document::load(text, [], &mut report);
     assert_eq!(result.err().unwrap_or(0), told);
     out.0
 }

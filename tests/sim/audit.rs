@@ -78,9 +78,10 @@ impl<S: Service> Service for Audited<S> {
         step
     }
 
-    fn closed(&mut self, state: &mut Self::State, token: Token) {
+    fn closed(&mut self, state: &mut Self::State, context: &mut Context<'_, '_>) {
+        let token = context.me();
         assert!(self.living.remove(&token), "{token:?}: closed twice, or never opened");
         self.closed += 1;
-        self.inner.closed(&mut state.inner, token);
+        self.inner.closed(&mut state.inner, context);
     }
 }

@@ -189,6 +189,19 @@ fn a_wake_is_due_at_once() {
 }
 
 #[test]
+fn who_leaves_can_have_those_who_stay_woken() {
+    let mut rig = Rig::start(Setup { protocol: Protocol::Chat, ..SETUP });
+    let (mut ann, mut bob) = (rig.open(), rig.open());
+    assert_eq!((rig.read(&mut ann, 8).len(), rig.read(&mut bob, 8).len()), (8, 8));
+    rig.settle();
+    let steps = rig.server.service().steps;
+    rig.close(ann);
+    rig.settle();
+    // Ann's end, and then Bob's wake.
+    assert_eq!((rig.taken(), rig.server.service().steps), (1, steps + 2));
+}
+
+#[test]
 fn an_ended_peer_is_not_read_again_while_its_answer_is_still_to_come() {
     let mut rig = Rig::start(Setup { protocol: Protocol::Chat, ..SETUP });
     rig.server.service().inner.chat.delay_ms = 1_000;

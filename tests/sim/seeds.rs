@@ -7,7 +7,7 @@ use tidegate_core::stats::{Counter, Reason};
 use crate::run::{Outcome, run};
 
 /// How many seeds an ordinary test run plays: some fifteen seconds of a small machine.
-const SEEDS: u64 = 6_000;
+const SEEDS: u64 = 10_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))

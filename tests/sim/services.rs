@@ -158,9 +158,13 @@ impl Service for Chat {
         }
     }
 
-    fn closed(&mut self, _state: &mut ChatState, token: Token) {
+    fn closed(&mut self, _state: &mut ChatState, context: &mut Context<'_, '_>) {
+        let token = context.me();
         self.members.retain(|member| *member != token);
         self.left.push(token);
+        for member in &self.members {
+            assert!(context.wake(*member), "a member who stays can hear of it");
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub enum Address<'t> {
 }
 
 impl<'t> Address<'t> {
+    /// `None` for whatever is not an address in one of these forms.
     pub fn read(text: &'t str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Any);
@@ -35,7 +36,9 @@ impl<'t> Address<'t> {
             Some((v6, scope)) => (v6, super::value::digits(scope).and_then(|scope| u32::try_from(scope).ok())?),
             None => (bare, 0),
         };
-        Some(Self::V6(Ipv6Addr::from_bits(v6_bits(v6)?), scope))
+        let v6 = Ipv6Addr::from_bits(v6_bits(v6)?);
+        // Linux refuses a mapped address on a socket for IPv6 alone; what it means is the IPv4 address.
+        Some(v6.to_ipv4_mapped().map_or(Self::V6(v6, scope), Self::V4))
     }
 }
 
@@ -125,6 +128,7 @@ mod tests {
     #[test]
     fn two_spellings_of_one_address_are_equal() {
         assert_eq!(Address::read("[0:0::0:1]"), Address::read("::1"));
+        assert_eq!(Address::read("::ffff:192.0.2.1"), Address::read("192.0.2.1"));
         assert_ne!(Address::read("fe80::1%1"), Address::read("fe80::1%2"));
     }
 

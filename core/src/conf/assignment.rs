@@ -12,19 +12,27 @@ impl<'t> Document<'t> {
     /// Sets one key, in a new section if there is none yet. A refused assignment changes nothing.
     pub fn set(&mut self, assignment: &'t str, report: &mut dyn FnMut(&Problem<'_>)) -> Result<(), u32> {
         let mut report = Report::new(report);
-        if let Err((place, fault)) = self.assign(Place::whole(Origin::CommandLine, 1, assignment.as_bytes())) {
-            report.add(place, fault);
-        }
+        self.assign(assignment, &mut report);
         report.verdict(())
     }
 
-    fn assign(&mut self, place: Place<'t>) -> Result<(), Refusal<'t>> {
+    pub(super) fn assign(&mut self, assignment: &'t str, report: &mut Report<'_>) {
+        if let Err((place, fault)) = self.try_assign(Place::whole(Origin::CommandLine, 1, assignment.as_bytes())) {
+            report.add(place, fault);
+        }
+    }
+
+    fn try_assign(&mut self, place: Place<'t>) -> Result<(), Refusal<'t>> {
         let text = line::text(place)?;
         let refused = (place, Fault::NoAssignment);
         let (target, written) = cut::first(text, b'=').ok_or(refused)?;
         // A NAME may hold dots, a key never does.
         let (section, key) = cut::last(target, b'.').ok_or(refused)?;
         let ((name, label), key, written) = (line::heading(section), line::trim(key), line::trim(written));
+        // A file could not hold such a heading, so a dump could not be read back.
+        if label.is_some_and(|label| label.bytes().any(|byte| byte == b']')) {
+            return Err(refused);
+        }
         let kind = names::section(name).map_err(|fault| (place.at(name), fault))?;
         let directive = names::directive(kind, key).map_err(|fault| (place.at(key), fault))?;
         let value = judge::value(place, directive, written)?;
@@ -102,6 +110,7 @@ mod tests {
             "Log.Workers=1",
             "Log.Level=\"",
             "Log.File=\0",
+            "Socket a]b.ListenPort=1",
         ] {
             refusal(bad);
         }

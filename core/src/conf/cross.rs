@@ -1,4 +1,5 @@
-//! What no single line shows: a listener without a port, and two listeners in one place.
+//! What no single line shows: a listener without a port, two listeners in one place, more connections than a worker
+//! can number.
 //!
 //! These wait until the command line has had its say, because it may add what the file lacks.
 
@@ -7,6 +8,7 @@ use super::directives::Directive;
 use super::document::{Document, Section};
 use super::fault::Fault;
 use super::problem::{Problem, Report};
+use crate::limits::CONNECTIONS_MAX;
 
 /// A key whose default is an example: it must be written.
 pub fn must_be_written(directive: &Directive) -> bool {
@@ -14,32 +16,82 @@ pub fn must_be_written(directive: &Directive) -> bool {
 }
 
 impl Document<'_> {
-    /// The checks between keys and sections, once the file and every `-g` are read.
+    /// The checks between keys and sections, once the file and every `-g` are read. The error is the number of
+    /// mistakes.
     pub fn finish(&self, report: &mut dyn FnMut(&Problem<'_>)) -> Result<(), u32> {
         let mut report = Report::new(report);
+        self.check(&mut report);
+        report.verdict(())
+    }
+
+    /// Leaves out what a refused line may have held: a guess would be a second complaint about one slip.
+    pub(super) fn check(&self, report: &mut Report<'_>) {
+        let (mut connections, mut enough) = (0_u64, true);
         for (at, socket) in self.sections("Socket").enumerate() {
-            let Some(here) = home(&socket) else {
+            connections = connections.saturating_add(socket.number("Connections"));
+            if enough && connections > u64::from(CONNECTIONS_MAX) {
+                enough = false;
+                if let Some(place) = socket.place("Connections").or(socket.heading()) {
+                    report.add(place, Fault::TooManyConnections);
+                }
+            }
+            if socket.doubtful() {
+                continue;
+            }
+            let Some(here) = Home::of(&socket) else {
                 if let Some(place) = socket.heading() {
                     report.add(place, Fault::PortMissing);
                 }
                 continue;
             };
-            if let Some(twin) = self.sections("Socket").take(at).find(|other| home(other) == Some(here)) {
-                let key = if socket.is_set("ListenPort") && here.1 != 0 { "ListenPort" } else { "ListenAddress" };
+            let mut earlier = self.sections("Socket").take(at).filter(|other| !other.doubtful());
+            if let Some(twin) = earlier.find(|other| Home::of(other).is_some_and(|home| home.overlaps(here))) {
+                let key = if here.port == 0 { "ListenAddress" } else { "ListenPort" };
                 if let Some(place) = socket.place(key) {
-                    report.add(place, Fault::AddressTaken { line: twin.line() });
+                    let same = Home::of(&twin) == Some(here);
+                    report.add(place, Fault::AddressTaken { line: twin.line(), same });
                 }
             }
         }
-        report.verdict(())
     }
 }
 
-/// Where a socket listens; a unix address has no port.
-fn home<'t>(socket: &Section<'_, 't>) -> Option<(Address<'t>, u64)> {
-    match socket.address("ListenAddress") {
-        path @ Address::Unix(_) => Some((path, 0)),
-        address => socket.is_set("ListenPort").then(|| (address, socket.number("ListenPort"))),
+/// Whether a refused line may have said where its socket listens.
+pub fn clouds_home(fault: &Fault<'_>) -> bool {
+    let is_home = |key: &str| matches!(key, "ListenPort" | "ListenAddress");
+    match fault {
+        Fault::BadValue { directive, .. } | Fault::KeyRepeated { directive, .. } => is_home(directive.key),
+        Fault::UnknownKey { nearest: Some(key), .. } => is_home(key),
+        Fault::KeyElsewhere { .. } => false,
+        _ => true,
+    }
+}
+
+/// Where a socket listens; a unix address has port 0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Home<'t> {
+    address: Address<'t>,
+    port: u64,
+}
+
+impl<'t> Home<'t> {
+    fn of(socket: &Section<'_, 't>) -> Option<Self> {
+        match socket.address("ListenAddress") {
+            address @ Address::Unix(_) => Some(Self { address, port: 0 }),
+            address => socket.is_set("ListenPort").then(|| Self { address, port: socket.number("ListenPort") }),
+        }
+    }
+
+    /// Whether the kernel would refuse the second of the two (`EADDRINUSE`). `*` is one socket for both families.
+    fn overlaps(self, other: Self) -> bool {
+        let covers = |wide, narrow| match (wide, narrow) {
+            (Address::Any, _) => true,
+            (Address::V4(wide), Address::V4(_)) => wide.is_unspecified(),
+            (Address::V6(wide, _), Address::V6(..)) => wide.is_unspecified(),
+            _ => false,
+        };
+        let (a, b) = (self.address, other.address);
+        self.port == other.port && (a == b || self.port != 0 && (covers(a, b) || covers(b, a)))
     }
 }
 
@@ -80,5 +132,31 @@ mod tests {
         assert_eq!(two("ListenAddress=unix:/a", "ListenAddress=unix:/a\nListenPort=3"), [(4, 15)]);
         assert_eq!(two("ListenPort=1", "ListenPort=2"), []);
         assert_eq!(two("ListenPort=1\nListenAddress=127.0.0.1", "ListenPort=1\nListenAddress=127.0.0.2"), []);
+    }
+
+    #[test]
+    fn an_address_that_holds_another_is_a_mistake_as_the_kernel_sees_it() {
+        let two = |a: &str, b: &str| {
+            let socket = |address: &str| std::format!("[Socket]\nListenAddress={address}\nListenPort=1\n");
+            let both = |a, b| !lines(&(socket(a) + &socket(b)), None).is_empty();
+            assert_eq!(both(a, b), both(b, a), "{a} {b}");
+            both(a, b)
+        };
+        for (a, b) in [("*", "127.0.0.1"), ("*", "::"), ("*", "::1"), ("0.0.0.0", "10.0.0.1"), ("::", "fe80::1%2")] {
+            assert!(two(a, b), "{a} {b}");
+        }
+        for (a, b) in [("0.0.0.0", "::"), ("::", "127.0.0.1"), ("*", "unix:/x"), ("10.0.0.1", "10.0.0.2")] {
+            assert!(!two(a, b), "{a} {b}");
+        }
+        assert!(two("::ffff:127.0.0.1", "127.0.0.1"));
+    }
+
+    #[test]
+    fn connections_of_all_sockets_together_have_a_bound_and_are_told_once() {
+        let socket =
+            |port: u32, connections: u32| std::format!("[Socket]\nListenPort = {port}\nConnections = {connections}\n");
+        assert_eq!(lines(&(socket(1, CONNECTIONS_MAX - 1) + &socket(2, 1)), None), []);
+        assert_eq!(lines(&(socket(1, CONNECTIONS_MAX - 1) + &socket(2, 2) + &socket(3, 2)), None), [(6, 15)]);
+        assert_eq!(lines(&(socket(1, CONNECTIONS_MAX) + "[Socket]\nListenPort = 2"), None), [(4, 1)]);
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::limits::{
     BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, LISTENERS_MAX, PATH_BYTES_MAX,
-    SECTIONS_MAX, TIMEOUT_MS_MAX,
+    RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -73,7 +73,7 @@ pub const DIRECTIVES: &[Directive] = &[
     Directive {
         section: "Process",
         key: "Workers",
-        kind: Kind::NumberOrAuto { min: 0, max: 64 },
+        kind: Kind::NumberOrAuto { min: 0, max: WORKERS_MAX as u64 },
         default: "1",
         help: "Processes that serve; auto is one per processor, 0 serves in the first process, for debugging.",
     },
@@ -101,7 +101,7 @@ pub const DIRECTIVES: &[Directive] = &[
     Directive {
         section: "Process",
         key: "RespawnLimit",
-        kind: Kind::Number { min: 0, max: 1_000 },
+        kind: Kind::Number { min: 0, max: RESPAWN_LIMIT_MAX as u64 },
         default: "10",
         help: "This many worker deaths within a minute end the server; 0 is never.",
     },

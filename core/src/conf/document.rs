@@ -22,6 +22,8 @@ pub(super) struct Part<'t> {
     pub kind: &'static SectionKind,
     pub label: Option<&'t str>,
     pub place: Place<'t>,
+    /// A refused line below it may have said where it listens.
+    pub doubtful: bool,
 }
 
 /// A key that was written.
@@ -98,6 +100,16 @@ pub struct Section<'d, 't> {
 }
 
 impl<'t> Section<'_, 't> {
+    /// The section's name as the table spells it; empty for a name the table does not know.
+    pub fn name(&self) -> &'static str {
+        self.kind.map_or("", |kind| kind.name)
+    }
+
+    /// Whether a file or the command line holds this section.
+    pub fn present(&self) -> bool {
+        self.part.is_some()
+    }
+
     /// The NAME of `[Socket NAME]`.
     pub fn label(&self) -> Option<&'t str> {
         self.written()?.label
@@ -108,6 +120,7 @@ impl<'t> Section<'_, 't> {
         self.written().map_or(0, |part| part.place.named_line())
     }
 
+    /// Whether the key was written; a key that was not answers with its default.
     pub fn is_set(&self, key: &str) -> bool {
         self.entry(key).is_some()
     }
@@ -120,29 +133,33 @@ impl<'t> Section<'_, 't> {
         self.entry(key).map_or(default, |entry| entry.value)
     }
 
+    /// The value of a number.
     pub fn number(&self, key: &str) -> u64 {
         self.judged(value::digits(self.text(key))).unwrap_or(0)
     }
 
-    /// `None` is `auto`.
+    /// The value of a number that may be `auto`, which is `None`.
     pub fn number_or_auto(&self, key: &str) -> Option<u64> {
         let text = self.text(key);
         if value::is_auto(text) { None } else { self.judged(value::digits(text)) }
     }
 
-    /// In bytes.
+    /// The value of a size, in bytes.
     pub fn size(&self, key: &str) -> u64 {
         self.judged(value::size(self.text(key))).unwrap_or(0)
     }
 
+    /// The value of a time, in milliseconds.
     pub fn time_ms(&self, key: &str) -> u64 {
         self.judged(value::time_ms(self.text(key))).unwrap_or(0)
     }
 
+    /// The value of a switch: whether it is on.
     pub fn switch(&self, key: &str) -> bool {
         self.judged(value::switch(self.text(key))).unwrap_or(false)
     }
 
+    /// The value of an address.
     pub fn address(&self, key: &str) -> Address<'t> {
         self.judged(Address::read(self.text(key))).unwrap_or(Address::Any)
     }
@@ -150,6 +167,10 @@ impl<'t> Section<'_, 't> {
     /// Where its heading was written.
     pub(super) fn heading(&self) -> Option<Place<'t>> {
         self.written().map(|part| part.place)
+    }
+
+    pub(super) fn doubtful(&self) -> bool {
+        self.written().is_some_and(|part| part.doubtful)
     }
 
     /// Where a key's value was written.
@@ -193,6 +214,7 @@ mod tests {
         let document = parse("");
         let process = document.section("Process");
         assert_eq!((process.label(), process.line(), process.is_set("Workers")), (None, 0, false));
+        assert_eq!((process.name(), process.present()), ("Process", false));
         assert_eq!(process.number_or_auto("Workers"), Some(1));
         assert_eq!(process.time_ms("DrainTimeout"), 30_000);
         assert!(!process.switch("Daemon"));
@@ -207,6 +229,7 @@ mod tests {
             parse("[Socket a]\nListenPort=1\n\n[Log]\nLevel = WARN\n[Socket]\nListenPort=2\nListenAddress=::1\n");
         let mut sockets = document.sections("Socket");
         let (a, b) = (sockets.next().unwrap(), sockets.next().unwrap());
+        assert_eq!((a.name(), a.present(), document.section("log").name()), ("Socket", true, "Log"));
         assert_eq!((a.label(), a.line(), a.number("ListenPort")), (Some("a"), 1, 1));
         assert_eq!((b.label(), b.line(), b.number("ListenPort")), (None, 6, 2));
         assert_eq!((a.address("ListenAddress"), b.text("ListenAddress")), (Address::Any, "::1"));

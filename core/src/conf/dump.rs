@@ -7,6 +7,7 @@ use super::directives::{SECTIONS, of_section};
 use super::document::{Document, Section};
 use super::help::write_assignment;
 
+/// Writes what `-T` shows: the sections in the order of the table, listeners in file order. Fails only as `out` does.
 pub fn dump<W: uWrite + ?Sized>(document: &Document<'_>, out: &mut W) -> Result<(), W::Error> {
     for section in SECTIONS {
         if section.once() {

@@ -5,7 +5,7 @@ use ufmt::{uWrite, uwrite};
 use super::directives::{Directive, Kind, SectionKind};
 use super::problem::write_visible;
 use super::value::{SIZES, TIMES};
-use crate::limits::{ENTRIES_MAX, LINE_BYTES_MAX};
+use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, LINE_BYTES_MAX};
 
 /// What is wrong at one place. Lines it names are earlier ones; line 0 is `-g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +67,12 @@ pub enum Fault<'p> {
     /// `-g` without a section, a dot or an equals sign.
     NoAssignment,
     PortMissing,
+    /// All listeners of a worker together have more than [`CONNECTIONS_MAX`].
+    TooManyConnections,
     AddressTaken {
         line: u32,
+        /// The very same address, not only one that holds the other.
+        same: bool,
     },
 }
 
@@ -137,11 +141,23 @@ impl Fault<'_> {
             Self::BadValue { directive, value, nearest } => write_bad_value(out, directive, value, nearest),
             Self::NoAssignment => out.write_str("an assignment is Section.Key=value or Section NAME.Key=value"),
             Self::PortMissing => out.write_str("ListenPort is missing; only a unix: address goes without"),
-            Self::AddressTaken { line: 0 } => {
-                out.write_str("-g already gave this address and port to another [Socket]")
+            Self::TooManyConnections => {
+                uwrite!(
+                    out,
+                    "no more than {} connections are possible in all [Socket] sections together",
+                    CONNECTIONS_MAX
+                )
             }
-            Self::AddressTaken { line } => {
-                uwrite!(out, "the [Socket] on line {} already has this address and port", line)
+            Self::AddressTaken { line, same } => {
+                match line {
+                    0 => out.write_str("the [Socket] of -g")?,
+                    _ => uwrite!(out, "the [Socket] on line {}", line)?,
+                }
+                out.write_str(if same {
+                    " already has this address and port"
+                } else {
+                    " has this port already, on an address that overlaps"
+                })
             }
         }
     }
@@ -172,7 +188,7 @@ fn write_bad_value<W: uWrite + ?Sized>(
 pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::Error> {
     match kind {
         Kind::Number { min, max } => uwrite!(out, "a number from {} to {}", min, max),
-        Kind::NumberOrAuto { min, max } => uwrite!(out, "a number from {} to {}, or auto", min, max),
+        Kind::NumberOrAuto { min, max } => uwrite!(out, "a number from {} to {} or auto", min, max),
         Kind::Size { min, max } => {
             out.write_str("a size from ")?;
             write_in_units(out, min, &SIZES)?;

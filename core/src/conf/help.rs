@@ -6,6 +6,7 @@ use super::cross::must_be_written;
 use super::directives::{Directive, Kind, SECTIONS, of_section};
 use super::fault::write_kind;
 
+/// Writes what `--help-conf` shows: each section with its keys in the order of the table. Fails only as `out` does.
 pub fn help<W: uWrite + ?Sized>(out: &mut W) -> Result<(), W::Error> {
     for (at, section) in SECTIONS.iter().enumerate() {
         out.write_str(if at == 0 { "" } else { "\n" })?;

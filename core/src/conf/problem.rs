@@ -144,8 +144,10 @@ fn visible(letter: char) -> char {
 pub fn is_invisible(letter: char) -> bool {
     matches!(
         letter,
-        '\u{80}'..='\u{A0}' | '\u{AD}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202F}'
-            | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{3000}' | '\u{FEFF}'
+        '\u{80}'..='\u{A0}' | '\u{AD}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{1680}' | '\u{180E}'
+            | '\u{2000}'..='\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202F}'
+            | '\u{205F}'..='\u{206F}' | '\u{3000}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}'
     )
 }
 
@@ -193,6 +195,16 @@ mod tests {
     #[test]
     fn a_mistake_of_the_command_line_names_no_file() {
         assert!(shown(Place::whole(Origin::CommandLine, 1, b"x")).0.starts_with("-g:1:1: "));
+    }
+
+    #[test]
+    fn blanks_that_are_none_and_marks_that_turn_the_line_are_invisible() {
+        let hidden =
+            "\u{85}\u{A0}\u{AD}\u{61C}\u{1680}\u{2003}\u{200B}\u{202E}\u{2060}\u{2067}\u{3000}\u{3164}\u{FEFF}";
+        assert_eq!(hidden.chars().find(|letter| !is_invisible(*letter)), None);
+        // Joiners, letters of several scripts, a combining mark and an emoji with its selector.
+        let shown = "\t aé数据\u{5D0}\u{641}\u{200C}\u{200D}e\u{301}\u{2764}\u{FE0F}";
+        assert_eq!(shown.chars().find(|letter| is_invisible(*letter)), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ const HEAD: &str = "\
 # double quotes around all of it keep blanks at its ends. Take away the # before a key to set it.
 ";
 
+/// Writes the text of `conf/tidegate-full.conf`. Fails only as `out` does.
 pub fn reference<W: uWrite + ?Sized>(out: &mut W) -> Result<(), W::Error> {
     out.write_str(HEAD)?;
     for section in SECTIONS {

@@ -83,9 +83,9 @@ macro_rules! service_set {
                 }
             }
 
-            fn closed(&mut self, state: &mut $state, token: $crate::event::Token) {
+            fn closed(&mut self, state: &mut $state, context: &mut $crate::service::Context<'_, '_>) {
                 match state {
-                    $($state::$field(state) => self.$field.closed(state, token),)+
+                    $($state::$field(state) => self.$field.closed(state, context),)+
                     $state::None => {}
                 }
             }

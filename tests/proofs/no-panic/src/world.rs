@@ -168,7 +168,9 @@ impl Service for Foreign {
         Step { consumed, next }
     }
 
-    fn closed(&mut self, _state: &mut u64, token: Token) {
+    fn closed(&mut self, _state: &mut u64, context: &mut Context<'_, '_>) {
+        let token = context.me();
+        context.wake(token);
         // SAFETY: foreign and never linked.
         unsafe { world_close(token.to_bits() as u32, 3) }
     }
