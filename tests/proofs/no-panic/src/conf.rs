@@ -38,7 +38,22 @@ fn show(problem: &Problem<'_>, file: &str) {
 #[unsafe(no_mangle)]
 pub extern "C" fn conf_parse(at: &mut MaybeUninit<Document<'static>>, text: Lent<u8>, file: Lent<u8>) -> u32 {
     let file = file.text();
-    match Document::parse(text.get(), &mut |problem| show(problem, file)) {
+    keep(at, Document::parse(text.get(), &mut |problem| show(problem, file)))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn conf_load(
+    at: &mut MaybeUninit<Document<'static>>,
+    text: Lent<u8>,
+    assignments: Lent<&'static str>,
+    file: Lent<u8>,
+) -> u32 {
+    let (assignments, file) = (assignments.get().iter().copied(), file.text());
+    keep(at, Document::load(text.get(), assignments, &mut |problem| show(problem, file)))
+}
+
+fn keep(at: &mut MaybeUninit<Document<'static>>, result: Result<Document<'static>, u32>) -> u32 {
+    match result {
         Ok(document) => {
             at.write(document);
             0
@@ -91,12 +106,13 @@ pub extern "C" fn conf_sections(document: &Document<'static>, name: Lent<u8>) {
 /// What a lookup found, all kinds of value at once.
 #[repr(C)]
 pub struct Found {
+    name: &'static str,
     label: Option<&'static str>,
     text: &'static str,
     address: Address<'static>,
     numbers: [u64; 4],
     line: u32,
-    facts: [bool; 3],
+    facts: [bool; 4],
 }
 
 #[unsafe(no_mangle)]
@@ -110,6 +126,7 @@ pub extern "C" fn conf_lookup(
     // Each kind for itself as well: what one lookup checks must not excuse another.
     let all = kind == 0;
     found.write(Found {
+        name: section.name(),
         label: section.label(),
         text: if all || kind == 1 { section.text(key) } else { "" },
         address: if all || kind == 2 { section.address(key) } else { Address::Any },
@@ -120,7 +137,7 @@ pub extern "C" fn conf_lookup(
             if all || kind == 6 { section.time_ms(key) } else { 0 },
         ],
         line: section.line(),
-        facts: [section.is_set(key), (all || kind == 7) && section.switch(key), all],
+        facts: [section.is_set(key), (all || kind == 7) && section.switch(key), section.present(), all],
     });
 }
 
