@@ -97,7 +97,9 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         }
         let Some(share) = self.kit.pool.add_share(connections) else { return Err(socket) };
         let id = self.listeners.len();
-        if let Err(listener) = self.listeners.push(Listener { socket: Some(socket), share, watched: false }) {
+        if let Err(listener) =
+            self.listeners.push(Listener { socket: Some(socket), share, watched: false, told: false })
+        {
             return listener.socket.map_or_else(|| Ok(ListenerId(id)), Err);
         }
         // As long as the listeners, so there is room.
@@ -215,7 +217,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         // Again, should the world have refused to stop reporting.
         self.watch_listener(net, id);
         for _ in 0..ACCEPTS_PER_EVENT {
-            let Some(listener) = self.listeners.get(id).filter(|l| l.watched) else { break };
+            let Some(listener) = self.listeners.get_mut(id).filter(|l| l.watched) else { break };
             if self.kit.pool.free(listener.share) == 0 || self.retry_ms != NEVER {
                 break;
             }
@@ -228,17 +230,18 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
                         net.close(conn);
                     }
                 },
-                Err(WouldBlock) => break,
+                Err(WouldBlock) => {
+                    listener.told = false;
+                    break;
+                }
                 Err(Other(Gone::Reset | Gone::Refused)) => self.kit.stats.add(Counter::AcceptsLost, 1),
                 Err(Other(Gone::NoRoom | Gone::Other)) => {
                     self.kit.stats.add(Counter::AcceptsStarved, 1);
+                    if !core::mem::replace(&mut listener.told, true) {
+                        log::warn!("listener {}: out of descriptors or memory, others wait in the backlog", id);
+                    }
                     self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS);
                     self.watch_listeners(net);
-                    log::warn!(
-                        "listener {}: out of descriptors or memory, accepting again in {} ms",
-                        id,
-                        ACCEPT_RETRY_MS
-                    );
                 }
             }
             self.watch_listener(net, id);
@@ -369,8 +372,10 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         }
         if !room && !self.draining {
             self.kit.stats.add(Counter::SharesFull, 1);
-            let all = self.kit.pool.taken(listener.share);
-            log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
+            if !core::mem::replace(&mut listener.told, true) {
+                let all = self.kit.pool.taken(listener.share);
+                log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
+            }
         }
         let Some(socket) = &listener.socket else { return };
         match net.watch_listener(socket, Token::of_listener(id), want) {

@@ -32,4 +32,7 @@ pub(crate) struct Listener<L> {
     pub share: ShareId,
     /// Whether the world reports waiting connections now.
     pub watched: bool,
+    /// The log knows that newcomers wait. One line is enough until nobody waits any more: a server that is full for
+    /// days must not fill a flash with saying so at each connection that leaves and each that takes its place.
+    pub told: bool,
 }

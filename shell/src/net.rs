@@ -18,6 +18,14 @@ use crate::os::epoll::Epoll;
 #[derive(Debug)]
 pub struct Linux {
     pub epoll: Epoll,
+    /// Why accepting failed, once the log knows; until nobody waits any more.
+    accept_failed: Option<Errno>,
+}
+
+impl Linux {
+    pub fn new(epoll: Epoll) -> Self {
+        Self { epoll, accept_failed: None }
+    }
 }
 
 impl Net for Linux {
@@ -30,10 +38,13 @@ impl Net for Linux {
                 let ip = address.and_then(|address| SocketAddr::try_from(address).ok());
                 Ok((Conn::from(fd), ip.map_or(Peer::Unix, |ip| Peer::Ip(canonical(ip)))))
             }
-            Err(Errno::AGAIN | Errno::INTR) => Err(nb::Error::WouldBlock),
+            Err(Errno::AGAIN | Errno::INTR) => {
+                self.accept_failed = None;
+                Err(nb::Error::WouldBlock)
+            }
             Err(errno) => {
                 let gone = accept_gone(errno);
-                if gone != Gone::Reset {
+                if gone != Gone::Reset && self.accept_failed.replace(errno) != Some(errno) {
                     report(Severity::Error, Some(errno), format_args!("accept4 failed"));
                 }
                 Err(nb::Error::Other(gone))

@@ -59,7 +59,7 @@ pub fn run(settings: &Settings, listeners: &[OwnedFd], role: Role) -> u8 {
 }
 
 fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::Result<()> {
-    let mut net = Linux { epoll: Epoll::new()? };
+    let mut net = Linux::new(Epoll::new()?);
     net.epoll.watch(signals, SIGNALS, Interest::NONE, Interest::READ)?;
     let mut dispatcher = prepare(settings)?;
     for (socket, fd) in settings.sockets.iter().zip(listeners) {
