@@ -106,15 +106,12 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
     /// Finds out what there is for the service, or that there is nothing.
     #[inline]
     fn gather(&mut self, why: Why) -> Result<Input, Fate> {
-        if let Why::Ready(ready) = why {
-            return match ready.asked(self.slot.watched) {
+        match why {
+            Why::Ready(ready) => match ready.asked(self.slot.watched) {
                 Ready::READ => self.receive(),
                 asked if asked.write() => self.flush(),
                 _ => Err(Fate::Live),
-            };
-        }
-        match why {
-            Why::Ready(_) => Err(Fate::Live),
+            },
             Why::Read if self.slot.at_rest() && !self.slot.ended => self.receive(),
             Why::Read => Err(Fate::Live),
             Why::Deadline => match self.slot.due(&self.kit.rules_of(self.slot.listener), self.kit.now_ms) {
