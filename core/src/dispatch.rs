@@ -3,7 +3,7 @@
 //! Inputs are [`Dispatcher::on_event`] and [`Dispatcher::on_time`]; the one output besides calls of [`Net`] is
 //! [`Dispatcher::next_deadline`], the time by which `on_time` wants to be called. There is no order to keep and
 //! nothing to drain. Each function splits the dispatcher into its fields, runs a turn on one slot, and settles what
-//! came of it; a connection is closed in [`Dispatcher::close`] and nowhere else.
+//! came of it; a connection is closed in `Dispatcher::close` and nowhere else.
 
 mod sweep;
 
