@@ -146,6 +146,16 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.sweep();
     }
 
+    /// Another process of this server was woken for a connection it could not take: whoever can takes it. Without
+    /// this it would wait for the next to arrive, since the world wakes one process for each.
+    pub fn on_passed(&mut self, net: &mut N, now_ms: u64) {
+        self.tick(now_ms);
+        for id in 0..self.listeners.len() {
+            self.accept(net, id);
+        }
+        self.sweep();
+    }
+
     // Commands.
 
     /// Stops accepting and closes each connection as soon as it is at rest. Drained when [`Dispatcher::taken`] is 0.

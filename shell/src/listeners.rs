@@ -50,8 +50,15 @@ impl Listeners {
         Ok(listeners)
     }
 
-    pub fn sockets(&self) -> &[OwnedFd] {
-        &self.sockets
+    /// Gives the sockets to whoever accepts on them; the paths stay.
+    pub fn take_sockets(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.sockets)
+    }
+
+    /// Closes the sockets and removes their paths: nobody can connect any more, and another server may.
+    pub fn close(&mut self) {
+        self.sockets.clear();
+        self.remove_paths();
     }
 
     /// Removes the unix paths that are still ours. Only the process that answers for the server calls this: a forked

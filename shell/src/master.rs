@@ -1,5 +1,9 @@
 //! The master process: one place to sleep, and the supervisor's orders carried out with fork and kill.
 
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal as Kill, kill_process};
 use tidegate_core::limits::WORKERS_MAX;
 use tidegate_core::master::{End, Order, Plan, Request, Supervisor, Tell};
@@ -19,6 +23,8 @@ pub struct Master<'a> {
     /// `None` only in a worker, which opens its own.
     signals: Option<Signals>,
     supervisor: Supervisor,
+    /// Where the first workers say that they serve.
+    told: Option<OwnedFd>,
     pids: [Option<Pid>; WORKERS_MAX],
 }
 
@@ -29,13 +35,34 @@ impl<'a> Master<'a> {
             drain_ms: settings.process.drain_ms,
             respawn_limit: settings.process.respawn_limit,
         };
-        Self { held, settings, signals: Some(signals), supervisor: Supervisor::new(plan), pids: [None; WORKERS_MAX] }
+        Self {
+            held,
+            settings,
+            signals: Some(signals),
+            supervisor: Supervisor::new(plan),
+            told: None,
+            pids: [None; WORKERS_MAX],
+        }
     }
 
-    /// Starts the workers; false if not one could be.
+    /// Starts the workers and waits until each serves or has died; false if not one serves.
     pub fn start(&mut self) -> bool {
+        let Ok((ready, told)) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC) else { return false };
+        self.told = Some(told);
         self.supervisor.on_start(clock::now_ms());
-        self.obey().is_none() && self.supervisor.live() > 0
+        let ended = self.obey().is_some();
+        // From here on the workers alone can write; when the last one that did not is dead, reading ends.
+        self.told = None;
+        let mut serving = 0;
+        while !ended && serving < usize::from(self.settings.process.workers) {
+            match rustix::io::read(&ready, &mut [0; WORKERS_MAX]) {
+                Ok(0) => break,
+                Ok(n) => serving += n,
+                Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+        serving > 0
     }
 
     /// Sleeps in one place and acts in one order: operators first, so that a worker that left because of the same
@@ -64,10 +91,12 @@ impl<'a> Master<'a> {
         match signal {
             Signal::Term | Signal::Int => {
                 report(Severity::Notice, None, format_args!("asked to stop"));
+                self.held.listeners.close();
                 self.supervisor.on_request(Request::Term, now_ms);
             }
             Signal::Quit => {
                 report(Severity::Notice, None, format_args!("asked to drain and stop"));
+                self.held.listeners.close();
                 self.supervisor.on_request(Request::Quit, now_ms);
             }
             Signal::Hup | Signal::Usr1 | Signal::Usr2 => {
@@ -115,11 +144,11 @@ impl<'a> Master<'a> {
             return exit::OK;
         }
         self.signals = None;
-        self.held.release();
+        let given = self.held.become_given(self.told.take());
         log::become_role("worker");
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
-        let code = worker::run(self.settings, self.held.listeners.sockets(), Role::Worker { slot });
+        let code = worker::run(self.settings, given, Role::Worker { slot });
         log::finish();
         code
     }

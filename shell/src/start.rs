@@ -3,6 +3,7 @@
 //! Everything that can fail for a reason an operator can mend fails before the first fork, on their terminal. A
 //! daemon's parent stays until its child says that workers run, so that its exit code is the truth.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::daemon::{self, Ready, Started};
@@ -10,12 +11,13 @@ use crate::exit::{self, Failure};
 use crate::listeners::Listeners;
 use crate::log::{self, Severity, report};
 use crate::master::Master;
+use crate::os::bell::Bell;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
 use crate::os::{process, title, trim};
 use crate::settings::Settings;
 use crate::welcome;
-use crate::worker::{self, Role};
+use crate::worker::{self, Given, Role};
 
 /// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
 pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
@@ -33,7 +35,7 @@ pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Fail
 fn run_logged(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
     limit_open_files(settings);
     let pid_file = settings.process.pid_file.as_deref().map(lock).transpose()?;
-    let mut held = Held { pid_file, listeners: Listeners::default(), ready: None };
+    let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
     match held.serve(settings, conf_name, greet) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
@@ -57,19 +59,27 @@ enum Outcome {
 /// What the process that answers for the server holds. A worker drops all but the listeners.
 pub struct Held {
     pub listeners: Listeners,
+    bell: Option<Bell>,
     pid_file: Option<PidFile>,
     ready: Option<Ready>,
 }
 
 impl Held {
-    /// Closes what a worker must not keep: with the lock in its hands the server would look alive without its master.
-    pub fn release(&mut self) {
+    /// Turns what the master holds into what a worker lives on. The rest is closed: with the lock in a worker's hands
+    /// the server would look alive without its master.
+    pub fn become_given(&mut self, ready: Option<OwnedFd>) -> Given<'static> {
         self.pid_file = None;
         self.ready = None;
+        let ready = move || {
+            // The master reads it while it waits for the first workers; later nobody listens.
+            let _ = ready.map(|ready| rustix::io::write(ready, &[1]));
+        };
+        Given { listeners: self.listeners.take_sockets(), bell: self.bell.take(), ready: Box::new(ready) }
     }
 
     fn serve(&mut self, settings: &Settings, conf_name: &str, greet: bool) -> Result<Outcome, Failure> {
         self.listeners = Listeners::open(&settings.sockets)?;
+        self.bell = Some(Bell::new().map_err(|errno| Failure::of_errno(exit::OS, "cannot open an eventfd", errno))?);
         if settings.process.daemon {
             match daemon::split()? {
                 Started::Parent(code) => return Ok(Outcome::Parent(code)),
@@ -106,17 +116,20 @@ impl Held {
         title::name(c"tidegate");
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
-            self.tell_started(settings, conf_name, greet);
             drop(signals);
-            return Ok(worker::run(settings, self.listeners.sockets(), Role::Alone));
+            let listeners = self.listeners.take_sockets();
+            let ready = Box::new(|| self.tell_started(settings, conf_name, greet));
+            return Ok(worker::run(settings, Given { listeners, bell: None, ready }, Role::Alone));
         }
         title::set(&format!("tidegate: master process {conf_name}"));
         let mut master = Master::new(settings, self, signals);
         if !master.start() {
-            return Err(Failure::new(exit::OS, "no worker could be started; the log has the reason"));
+            return Err(Failure::new(exit::OS, "no worker can serve; the log has the reason"));
         }
         master.held.tell_started(settings, conf_name, greet);
-        trim::start_pages();
+        if !cfg!(debug_assertions) {
+            trim::start_pages();
+        }
         Ok(master.run())
     }
 
@@ -139,8 +152,10 @@ impl Held {
 
 /// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
 fn limit_open_files(settings: &Settings) {
+    // Standard descriptors, log, epoll, signals, bell, and what whoever started us left open.
     const OWN: u32 = 32;
-    let needed = settings.sockets.iter().fold(OWN, |sum, socket| sum.saturating_add(socket.connections));
+    let sockets = settings.sockets.iter();
+    let needed = sockets.fold(OWN, |sum, socket| sum.saturating_add(1).saturating_add(socket.connections));
     let wanted = match settings.process.open_files {
         0 if process::open_files() >= u64::from(needed) => return,
         0 => needed,

@@ -8,11 +8,12 @@ use tidegate_core::event::{Interest, Token};
 use tidegate_core::limits::LISTENERS_MAX;
 use tidegate_core::listen::Rules;
 use tidegate_core::service::{BuiltIn, Discard, Echo, Kind};
-use tidegate_core::stats::Counter;
+use tidegate_core::stats::{Counter, Reason};
 
 use crate::exit;
 use crate::log::{self, Severity, report};
 use crate::net::Linux;
+use crate::os::bell::Bell;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::memory::Arena;
 use crate::os::signal::{self, Signal, Signals};
@@ -25,6 +26,18 @@ const SCRATCH_BYTES: usize = 32 * 1024;
 const OUTBOX_BYTES: usize = 16 * 1024;
 /// The signal descriptor's token.
 const SIGNALS: Token = Token::of_world(0);
+/// The bell's token.
+const BELL: Token = Token::of_world(1);
+
+/// What a worker is given to live on.
+pub struct Given<'a> {
+    /// In the order of the configuration's sockets.
+    pub listeners: Vec<OwnedFd>,
+    /// Shared with the other workers, if there are any.
+    pub bell: Option<Bell>,
+    /// Called once everything it needs is there; not called if it cannot serve.
+    pub ready: Box<dyn FnOnce() + 'a>,
+}
 
 /// What the process that runs a worker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +61,8 @@ impl Role {
 type Connections<'m> = Dispatcher<'m, Linux, BuiltIn>;
 
 /// Serves until told to stop; the process's exit code.
-pub fn run(settings: &Settings, listeners: &[OwnedFd], role: Role) -> u8 {
-    match Signals::open(role.signals()).and_then(|signals| serve(settings, listeners, &signals)) {
+pub fn run(settings: &Settings, given: Given<'_>, role: Role) -> u8 {
+    match Signals::open(role.signals()).and_then(|signals| serve(settings, given, &signals, role)) {
         Ok(()) => exit::OK,
         Err(errno) => {
             report(Severity::Crit, Some(errno), format_args!("the worker cannot serve"));
@@ -58,23 +71,30 @@ pub fn run(settings: &Settings, listeners: &[OwnedFd], role: Role) -> u8 {
     }
 }
 
-fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::Result<()> {
-    let mut net = Linux::new(Epoll::new()?);
-    net.epoll.watch(signals, SIGNALS, Interest::NONE, Interest::READ)?;
+fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -> io::Result<()> {
+    let epoll = Epoll::new()?;
+    epoll.watch(signals, SIGNALS, Interest::NONE, Interest::READ)?;
+    if let Some(bell) = &given.bell {
+        epoll.watch_edge(bell, BELL)?;
+    }
+    let mut net = Linux::new(epoll, given.bell);
     let mut dispatcher = prepare(settings)?;
-    for (socket, fd) in settings.sockets.iter().zip(listeners) {
+    for (socket, fd) in settings.sockets.iter().zip(given.listeners) {
         let rules = Rules {
             idle_ms: socket.idle_ms,
             request_ms: socket.request_ms,
             write_ms: socket.write_ms,
             info: &socket.info,
         };
-        let fd = io::fcntl_dupfd_cloexec(fd, 0)?;
         if dispatcher.listen(&mut net, fd, socket.connections, rules).is_err() {
             return Err(io::Errno::NOMEM);
         }
     }
-    trim::start_pages();
+    (given.ready)();
+    // Not where someone may be debugging: breakpoints live in the pages given back.
+    if matches!(role, Role::Worker { .. }) && !cfg!(debug_assertions) {
+        trim::start_pages();
+    }
     alloc::seal();
     run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms)?;
     alloc::unseal();
@@ -118,12 +138,15 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
         let deadline = [dispatcher.next_deadline(), drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
-        let mut signalled = false;
+        let (mut signalled, mut passed) = (false, false);
         for event in ready {
             match event.token.world() {
-                Some(_) => signalled = true,
+                Some(_) => (signalled, passed) = (signalled || event.token == SIGNALS, passed || event.token == BELL),
                 None => dispatcher.on_event(net, now_ms, event),
             }
+        }
+        if passed {
+            dispatcher.on_passed(net, now_ms);
         }
         if dispatcher.next_deadline().is_some_and(|at_ms| at_ms <= now_ms) {
             dispatcher.on_time(net, now_ms);
@@ -154,6 +177,17 @@ fn tell_end(dispatcher: &Connections) {
         stats.count(Counter::BytesIn),
         stats.count(Counter::BytesOut),
     );
+    let mut counts = String::new();
+    let closed = Reason::ALL.iter().map(|reason| (reason.name(), stats.closed(*reason)));
+    for (name, count) in closed.filter(|(_, count)| *count > 0) {
+        counts.push_str(&format!(" {name} {count}"));
+    }
+    counts.push_str("; counted:");
+    let counted = Counter::ALL.iter().map(|counter| (counter.name(), stats.count(*counter)));
+    for (name, count) in counted.filter(|(_, count)| *count > 0) {
+        counts.push_str(&format!(" {name} {count}"));
+    }
+    ::log::info!("closed:{counts}");
 }
 
 fn storage_bytes(slots: usize, blocks: usize, block_bytes: usize) -> usize {

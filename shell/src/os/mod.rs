@@ -3,6 +3,7 @@
 //! | file | what is asked | since |
 //! |---|---|---|
 //! | `alloc` | nothing: counts what the process asks of its allocator once it serves | |
+//! | `bell` | `eventfd2` | 2.6.27 |
 //! | `clock` | `clock_gettime` monotonic and real time; libc `tzset`, `localtime_r` | 2.6 |
 //! | `conn` | `close` | |
 //! | `epoll` | `epoll_create1`, `epoll_ctl`, `epoll_pwait`; EPOLLEXCLUSIVE where there is (4.5) | 2.6.27 |
@@ -19,6 +20,7 @@
 //! Everything is single-threaded: `fork` and the title rely on it. Errors are `rustix::io::Errno`.
 
 pub mod alloc;
+pub mod bell;
 pub mod clock;
 pub mod conn;
 pub mod epoll;
