@@ -47,7 +47,13 @@ impl<'a> Master<'a> {
 
     /// Starts the workers and waits until each serves or has died; false if not one serves.
     pub fn start(&mut self) -> bool {
-        let Ok((ready, told)) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC) else { return false };
+        let (ready, told) = match rustix::pipe::pipe_with(PipeFlags::CLOEXEC) {
+            Ok(ends) => ends,
+            Err(errno) => {
+                report(Severity::Crit, Some(errno), format_args!("cannot open a pipe to the workers"));
+                return false;
+            }
+        };
         self.told = Some(told);
         self.supervisor.on_start(clock::now_ms());
         let ended = self.obey().is_some();

@@ -112,7 +112,6 @@ impl Held {
                 .map_err(|errno| Failure::of_errno(exit::CANNOT_CREATE, "cannot write the pid file", errno))?;
         }
         log::become_role(if alone { "server" } else { "master" });
-        report(Severity::Notice, None, format_args!("started with {conf_name}"));
         title::name(c"tidegate");
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
@@ -134,6 +133,7 @@ impl Held {
     }
 
     fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
+        report(Severity::Notice, None, format_args!("started with {conf_name}"));
         if let Some(ready) = self.ready.take() {
             ready.good();
         }
