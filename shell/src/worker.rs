@@ -99,6 +99,9 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
         let deadline = [dispatcher.next_deadline(), drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
+        if let Some(bytes) = alloc::news() {
+            ::log::error!("allocated {bytes} bytes after the seal: this worker may need more than its price");
+        }
         let mut signalled = false;
         for event in ready {
             match event.token.world() {

@@ -35,7 +35,7 @@ pub fn write(price: &Price) -> String {
     for listener in &price.listeners {
         let _ = writeln!(
             out,
-            "{}: {} connections a worker, each {} bytes, busy with blocks up to {}",
+            "{}: {} connections a worker, each {} bytes idle, busy with blocks up to {}",
             listener.section,
             listener.connections,
             price.idle_bytes,
