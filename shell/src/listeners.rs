@@ -3,7 +3,6 @@
 //! A failure is told with the address, the key it came from and what to do. A unix socket's path left by a crash is
 //! removed only when nobody answers on it.
 
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -100,7 +99,7 @@ fn identity(path: &Path) -> Option<Identity> {
 
 fn explain(socket: &Socket, errno: Errno) -> Failure {
     let Socket { address, .. } = socket;
-    let section = Section(&socket.name);
+    let section = socket.section();
     let port = address.port().unwrap_or(FREE_PORTS_FROM);
     match (errno, address) {
         (Errno::ADDRINUSE, Address::Ip(_) | Address::All(_)) => Failure::new(
@@ -127,15 +126,6 @@ fn explain(socket: &Socket, errno: Errno) -> Failure {
             format!("{address}: no interface of this machine has this address now ({section} ListenAddress)"),
         ),
         _ => Failure::of_errno(exit::OS, format_args!("cannot listen on {address} ({section})"), errno),
-    }
-}
-
-/// A section as the configuration writes it.
-struct Section<'a>(&'a str);
-
-impl fmt::Display for Section<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { out.write_str("[Socket]") } else { write!(out, "[Socket {}]", self.0) }
     }
 }
 

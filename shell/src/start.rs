@@ -14,7 +14,8 @@ use crate::master::Master;
 use crate::os::bell::Bell;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
-use crate::os::{process, title, trim};
+use crate::os::{title, trim};
+use crate::price::{self, Machine};
 use crate::settings::Settings;
 use crate::welcome;
 use crate::worker::{self, Given, Role};
@@ -33,6 +34,8 @@ pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Fail
 }
 
 fn run_logged(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
+    let price = price::check(settings, &Machine::here(), conf_name)?;
+    price::check_free(settings, &price)?;
     limit_open_files(settings);
     let pid_file = settings.process.pid_file.as_deref().map(lock).transpose()?;
     let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
@@ -152,22 +155,9 @@ impl Held {
 
 /// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
 fn limit_open_files(settings: &Settings) {
-    // Standard descriptors, log, epoll, signals, bell, and what whoever started us left open.
-    const OWN: u32 = 32;
-    let sockets = settings.sockets.iter();
-    let needed = sockets.fold(OWN, |sum, socket| sum.saturating_add(1).saturating_add(socket.connections));
-    let wanted = match settings.process.open_files {
-        0 if process::open_files() >= u64::from(needed) => return,
-        0 => needed,
-        open_files => open_files,
-    };
-    let allowed = process::limit_open_files(wanted);
-    if allowed < u64::from(wanted) {
-        report(
-            Severity::Warn,
-            None,
-            format_args!("open files: {allowed} allowed, {wanted} wanted ([Process] OpenFiles, [Socket] Connections)"),
-        );
+    let allowed = price::files_allowed(settings);
+    if let Some(warning) = price::check_descriptors(settings, allowed) {
+        report(Severity::Warn, None, format_args!("{warning}"));
     }
 }
 

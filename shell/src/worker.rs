@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io;
-use tidegate_core::dispatch::{Dispatcher, Storage};
+use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::limits::LISTENERS_MAX;
 use tidegate_core::listen::Rules;
@@ -15,15 +15,11 @@ use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::bell::Bell;
 use crate::os::epoll::{Epoll, Events};
-use crate::os::memory::Arena;
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, trim};
-use crate::settings::{Memory, Settings};
+use crate::settings::Settings;
+use crate::storage::Shape;
 
-/// What one `recv` may bring, and so the longest request a service may wait for.
-const SCRATCH_BYTES: usize = 32 * 1024;
-/// What one step of a service may write.
-const OUTBOX_BYTES: usize = 16 * 1024;
 /// The signal descriptor's token.
 const SIGNALS: Token = Token::of_world(0);
 /// The bell's token.
@@ -104,28 +100,13 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
 
 /// The dispatcher, on one mapping sized by the configuration.
 fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
-    let slots = settings.sockets.iter().map(|socket| socket.connections as usize).sum();
-    let Memory { blocks, block_bytes } = settings.memory;
-    let (blocks, block_bytes) = (blocks as usize, block_bytes as usize);
-    let mut arena = Arena::new(storage_bytes(slots, blocks, block_bytes))?;
     let mut services = BuiltIn::new(Echo, Discard);
     for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
         if let Some(kind) = Kind::named(&socket.service) {
             services.assign(index, kind);
         }
     }
-    let storage = Storage {
-        marks: arena.take(slots)?,
-        slots: arena.take(slots)?,
-        states: Box::leak((0..slots).map(|_| Default::default()).collect()),
-        timer_cells: arena.take(slots)?,
-        timer_places: arena.take(slots)?,
-        block_marks: arena.take(blocks)?,
-        block_memory: arena.take(blocks * block_bytes)?,
-        block_bytes,
-        scratch: arena.take(SCRATCH_BYTES)?,
-        outbox: arena.take(OUTBOX_BYTES)?,
-    };
+    let storage = Shape::of(settings).lend(settings.memory.reserve)?;
     Ok(Dispatcher::new(storage, services))
 }
 
@@ -138,6 +119,9 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
         let deadline = [dispatcher.next_deadline(), drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
+        if let Some(bytes) = alloc::news() {
+            ::log::error!("allocated {bytes} bytes after the seal: this worker may need more than its price");
+        }
         let (mut signalled, mut passed) = (false, false);
         for event in ready {
             match event.token.world() {
@@ -188,14 +172,4 @@ fn tell_end(dispatcher: &Connections) {
         counts.push_str(&format!(" {name} {count}"));
     }
     ::log::info!("closed:{counts}");
-}
-
-fn storage_bytes(slots: usize, blocks: usize, block_bytes: usize) -> usize {
-    use tidegate_core::{blocks::BlockMark, conn::Slot, pool::Mark};
-    Arena::price::<Mark>(slots)
-        + Arena::price::<Slot<crate::os::conn::Conn>>(slots)
-        + Arena::price::<u64>(slots)
-        + Arena::price::<u32>(slots)
-        + Arena::price::<BlockMark>(blocks)
-        + Arena::price::<u8>(blocks * block_bytes + SCRATCH_BYTES + OUTBOX_BYTES + 2)
 }
