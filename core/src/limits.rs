@@ -46,7 +46,7 @@ pub const LINE_BYTES_MAX: usize = 1_024;
 pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
 
 /// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
-pub const ENTRIES_MAX: usize = 160;
+pub const ENTRIES_MAX: usize = 272;
 
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
@@ -59,3 +59,6 @@ pub const INFO_BYTES_MAX: usize = 255;
 
 /// The longest time a configuration may ask for.
 pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// The longest `KeepAlive`: TCP_KEEPIDLE takes 32767 s, a little over nine hours.
+pub const KEEPALIVE_MS_MAX: u64 = 9 * 60 * 60 * 1_000;

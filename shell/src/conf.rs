@@ -121,6 +121,8 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         idle_ms: section.time_ms("IdleTimeout"),
         request_ms: section.time_ms("RequestTimeout"),
         write_ms: section.time_ms("WriteTimeout"),
+        keepalive_ms: section.time_ms("KeepAlive"),
+        user_timeout_ms: section.time_ms("UserTimeout"),
         info: section.text("DBInfo").to_string(),
     }
 }

@@ -54,6 +54,10 @@ pub struct Socket {
     pub idle_ms: u64,
     pub request_ms: u64,
     pub write_ms: u64,
+    /// Silence before the kernel asks whether the peer is still there; 0 is never.
+    pub keepalive_ms: u64,
+    /// How long the kernel waits for an acknowledgement; 0 is its own limit.
+    pub user_timeout_ms: u64,
     /// `DBInfo`: free text for the service.
     pub info: String,
 }

@@ -3,8 +3,8 @@
 //! The parser, the checks, the help and the reference configuration are all read from here and know no key by heart.
 
 use crate::limits::{
-    BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, LISTENERS_MAX, PATH_BYTES_MAX,
-    RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
+    BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX, LISTENERS_MAX,
+    PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -188,6 +188,20 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "30s",
         help: "A peer that takes none of its reply for this long is closed; 0 is never.",
+    },
+    Directive {
+        section: "Socket",
+        key: "KeepAlive",
+        kind: Kind::Time { max_ms: KEEPALIVE_MS_MAX },
+        default: "0",
+        help: "The kernel asks a peer that was silent for so long whether it is still there; 0 is never.",
+    },
+    Directive {
+        section: "Socket",
+        key: "UserTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "0",
+        help: "The kernel gives up a peer that acknowledges nothing for so long; 0 is the kernel's own limit.",
     },
     Directive {
         section: "Socket",
