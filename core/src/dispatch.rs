@@ -5,17 +5,18 @@
 //! nothing to drain. Each function splits the dispatcher into its fields, runs a turn on one slot, and settles what
 //! came of it; a connection is closed in [`Dispatcher::close`] and nowhere else.
 
+mod accept;
 mod sweep;
 
 use heapless::Vec;
-use nb::Error::{Other, WouldBlock};
 
+use crate::admission::Admission;
 use crate::blocks::{BlockMark, Blocks, Held};
 use crate::conn::Slot;
 use crate::event::{Event, Token};
-use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_PER_EVENT, LISTENERS_MAX, TURNS_PER_CALL};
+use crate::limits::{LISTENERS_MAX, TURNS_PER_CALL};
 use crate::listen::{Listener, ListenerId, Rules};
-use crate::net::{Gone, Net, PackedPeer, Peer};
+use crate::net::Net;
 use crate::pool::{Mark, Pool};
 use crate::serve::{Fate, Kit, Turn, Why};
 use crate::service::{Cause, Context, Service};
@@ -46,7 +47,7 @@ pub struct Dispatcher<'m, N: Net, S: Service> {
     slots: &'m mut [Slot<N::Conn>],
     states: &'m mut [S::State],
     timers: Timers<'m>,
-    listeners: Vec<Listener<N::Listener>, LISTENERS_MAX>,
+    listeners: Vec<Listener<'m, N::Listener>, LISTENERS_MAX>,
     /// When listeners that rest for want of descriptors are tried again.
     retry_ms: u64,
     draining: bool,
@@ -97,13 +98,20 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         }
         let Some(share) = self.kit.pool.add_share(connections) else { return Err(socket) };
         let id = self.listeners.len();
-        if let Err(listener) = self.listeners.push(Listener { socket: Some(socket), share, watched: false }) {
+        if let Err(listener) = self.listeners.push(Listener::new(socket, share)) {
             return listener.socket.map_or_else(|| Ok(ListenerId(id)), Err);
         }
         // As long as the listeners, so there is room.
         let _ = self.kit.rules.push(rules);
         self.watch_listener(net, id);
         Ok(ListenerId(id))
+    }
+
+    /// Sets a listener's terms, before it has met anyone; without this it lets everyone in.
+    pub fn admit(&mut self, id: ListenerId, admission: Admission<'m>) {
+        if let Some(listener) = self.listeners.get_mut(id.index()) {
+            listener.admission = admission;
+        }
     }
 
     // Inputs.
@@ -211,53 +219,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
 
     // The path of an event.
 
-    fn accept(&mut self, net: &mut N, id: usize) {
-        // Again, should the world have refused to stop reporting.
-        self.watch_listener(net, id);
-        for _ in 0..ACCEPTS_PER_EVENT {
-            let Some(listener) = self.listeners.get(id).filter(|l| l.watched) else { break };
-            if self.kit.pool.free(listener.share) == 0 || self.retry_ms != NEVER {
-                break;
-            }
-            let (Some(socket), share) = (&listener.socket, listener.share) else { break };
-            match net.accept(socket) {
-                Ok((conn, peer)) => match self.kit.pool.take(share) {
-                    Some(token) => self.open(net, token, conn, peer, id),
-                    None => {
-                        self.kit.stats.add(Counter::Impossible, 1);
-                        net.close(conn);
-                    }
-                },
-                Err(WouldBlock) => break,
-                Err(Other(Gone::Reset | Gone::Refused)) => self.kit.stats.add(Counter::AcceptsLost, 1),
-                Err(Other(Gone::NoRoom | Gone::Other)) => {
-                    self.kit.stats.add(Counter::AcceptsStarved, 1);
-                    self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS);
-                    self.watch_listeners(net);
-                    log::warn!(
-                        "listener {}: out of descriptors or memory, accepting again in {} ms",
-                        id,
-                        ACCEPT_RETRY_MS
-                    );
-                }
-            }
-            self.watch_listener(net, id);
-        }
-    }
-
-    fn open(&mut self, net: &mut N, token: Token, conn: N::Conn, peer: Peer, listener: usize) {
-        self.kit.stats.add(Counter::Accepted, 1);
-        self.kit.stats.taken_peak = self.kit.stats.taken_peak.max(self.kit.pool.taken_in_all());
-        let at = token.slot as usize;
-        let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else {
-            self.kit.stats.add(Counter::Impossible, 1);
-            return;
-        };
-        *slot = Slot::open(conn, PackedPeer::pack(peer), listener as u8, self.kit.now_ms);
-        *state = S::State::default();
-        self.turn(net, token, at, Why::Step(Cause::Opened));
-    }
-
     /// Looks at the next slots for connections at rest.
     fn drain_some(&mut self, net: &mut N) {
         let end = self.kit.pool.end();
@@ -348,34 +309,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             self.watch_listeners(net);
         } else {
             self.watch_listener(net, listener);
-        }
-    }
-
-    // Listeners.
-
-    fn watch_listeners(&mut self, net: &mut N) {
-        for id in 0..self.listeners.len() {
-            self.watch_listener(net, id);
-        }
-    }
-
-    /// A listener is watched exactly while a connection could be taken: a backlog never spins the loop.
-    fn watch_listener(&mut self, net: &mut N, id: usize) {
-        let Some(listener) = self.listeners.get_mut(id) else { return };
-        let room = self.kit.pool.free(listener.share) > 0;
-        let want = room && !self.draining && self.retry_ms == NEVER;
-        if want == listener.watched {
-            return;
-        }
-        if !room && !self.draining {
-            self.kit.stats.add(Counter::SharesFull, 1);
-            let all = self.kit.pool.taken(listener.share);
-            log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
-        }
-        let Some(socket) = &listener.socket else { return };
-        match net.watch_listener(socket, Token::of_listener(id), want) {
-            Ok(()) => listener.watched = want,
-            Err(_) => self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS),
         }
     }
 

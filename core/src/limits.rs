@@ -54,6 +54,10 @@ pub const PATH_BYTES_MAX: usize = 512;
 /// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
+/// Prefixes in one `Allow` or `Deny`: each newcomer is compared with all of them, and a line holds no more than some
+/// forty short ones. Who needs more has a firewall.
+pub const PREFIXES_MAX: usize = 32;
+
 /// Bytes of the free text a socket hands to its service.
 pub const INFO_BYTES_MAX: usize = 255;
 

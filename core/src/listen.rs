@@ -1,5 +1,6 @@
 //! A listener: its socket and its share of the pool; and the rules for its connections.
 
+use crate::admission::Admission;
 use crate::pool::ShareId;
 
 /// What holds for every connection of a listener. Times in milliseconds; 0 is no limit.
@@ -26,10 +27,18 @@ impl ListenerId {
     }
 }
 
-pub(crate) struct Listener<L> {
+pub(crate) struct Listener<'m, L> {
     /// Gone once draining has begun.
     pub socket: Option<L>,
     pub share: ShareId,
     /// Whether the world reports waiting connections now.
     pub watched: bool,
+    pub admission: Admission<'m>,
+}
+
+impl<L> Listener<'_, L> {
+    /// One that lets everyone in and is not watched yet.
+    pub fn new(socket: L, share: ShareId) -> Self {
+        Self { socket: Some(socket), share, watched: false, admission: Admission::default() }
+    }
 }

@@ -32,6 +32,8 @@ named_enum! {
         AcceptsStarved = "accepts_starved",
         /// Times a listener had to wait for a slot of its share.
         SharesFull = "shares_full",
+        /// Newcomers closed at once because of `Allow` or `Deny`.
+        RefusedDenied = "refused_denied",
         /// Bytes received.
         BytesIn = "bytes_in",
         /// Bytes sent.

@@ -117,6 +117,8 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
+        allow: section.prefixes("Allow").collect(),
+        deny: section.prefixes("Deny").collect(),
         backlog: narrow(section.number("Backlog")),
         idle_ms: section.time_ms("IdleTimeout"),
         request_ms: section.time_ms("RequestTimeout"),

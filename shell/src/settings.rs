@@ -7,6 +7,7 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
 use tidegate_core::conf;
+use tidegate_core::prefix::Prefix;
 
 use crate::log::Severity;
 
@@ -50,6 +51,8 @@ pub struct Socket {
     pub address: Address,
     pub service: String,
     pub connections: u32,
+    pub allow: Vec<Prefix>,
+    pub deny: Vec<Prefix>,
     pub backlog: u32,
     pub idle_ms: u64,
     pub request_ms: u64,

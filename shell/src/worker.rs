@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io;
+use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::{Dispatcher, Storage};
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::limits::LISTENERS_MAX;
@@ -70,9 +71,9 @@ fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::R
             info: &socket.info,
         };
         let fd = io::fcntl_dupfd_cloexec(fd, 0)?;
-        if dispatcher.listen(&mut net, fd, socket.connections, rules).is_err() {
-            return Err(io::Errno::NOMEM);
-        }
+        let admission = Admission { allow: &socket.allow, deny: &socket.deny };
+        let id = dispatcher.listen(&mut net, fd, socket.connections, rules).map_err(|_| io::Errno::NOMEM)?;
+        dispatcher.admit(id, admission);
     }
     trim::start_pages();
     alloc::seal();

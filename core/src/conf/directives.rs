@@ -38,14 +38,29 @@ pub struct Directive {
 /// What a key takes. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Number { min: u64, max: u64 },
-    NumberOrAuto { min: u64, max: u64 },
-    Size { min: u64, max: u64 },
-    Time { max_ms: u64 },
+    Number {
+        min: u64,
+        max: u64,
+    },
+    NumberOrAuto {
+        min: u64,
+        max: u64,
+    },
+    Size {
+        min: u64,
+        max: u64,
+    },
+    Time {
+        max_ms: u64,
+    },
     Switch,
     Choice(&'static [&'static str]),
-    Text { max_bytes: usize },
+    Text {
+        max_bytes: usize,
+    },
     Address,
+    /// Up to [`PREFIXES_MAX`](crate::limits::PREFIXES_MAX) of them.
+    Prefixes,
 }
 
 /// The sections, in the order in which they are printed.
@@ -167,6 +182,20 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Number { min: 1, max: 65_535 },
         default: "511",
         help: "Connections the kernel keeps waiting until a worker takes them.",
+    },
+    Directive {
+        section: "Socket",
+        key: "Allow",
+        kind: Kind::Prefixes,
+        default: "",
+        help: "Who may connect, and no one else; empty is everyone that Deny does not name.",
+    },
+    Directive {
+        section: "Socket",
+        key: "Deny",
+        kind: Kind::Prefixes,
+        default: "",
+        help: "Who may not connect, whatever Allow says.",
     },
     Directive {
         section: "Socket",

@@ -6,8 +6,9 @@ use super::address::Address;
 use super::directives::{Directive, SectionKind, of_section};
 use super::fault::Fault;
 use super::problem::Place;
-use super::{names, value};
+use super::{names, prefixes, value};
 use crate::limits::{ENTRIES_MAX, SECTIONS_MAX};
+use crate::prefix::Prefix;
 
 /// What a file and the command line said, in the order in which they said it.
 #[derive(Clone, Debug, Default)]
@@ -162,6 +163,11 @@ impl<'t> Section<'_, 't> {
     /// The value of an address.
     pub fn address(&self, key: &str) -> Address<'t> {
         self.judged(Address::read(self.text(key))).unwrap_or(Address::Any)
+    }
+
+    /// The prefixes of a list, at most [`PREFIXES_MAX`](crate::limits::PREFIXES_MAX).
+    pub fn prefixes(&self, key: &str) -> impl Iterator<Item = Prefix> + use<'t> {
+        prefixes::items(self.text(key)).filter_map(prefixes::read)
     }
 
     /// Where its heading was written.

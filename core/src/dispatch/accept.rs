@@ -1,0 +1,103 @@
+//! Accepting: when a listener is watched, whom it lets in, and how a connection begins.
+
+use nb::Error::{Other, WouldBlock};
+
+use super::Dispatcher;
+use crate::admission::Refusal;
+use crate::conn::Slot;
+use crate::event::Token;
+use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_PER_EVENT};
+use crate::net::{Gone, Net, PackedPeer, Peer};
+use crate::serve::Why;
+use crate::service::{Cause, Service};
+use crate::stats::Counter;
+use crate::text::sock_ntop;
+use crate::timer::NEVER;
+
+impl<N: Net, S: Service> Dispatcher<'_, N, S> {
+    pub(super) fn accept(&mut self, net: &mut N, id: usize) {
+        // Again, should the world have refused to stop reporting.
+        self.watch_listener(net, id);
+        for _ in 0..ACCEPTS_PER_EVENT {
+            let Some(listener) = self.listeners.get(id).filter(|l| l.watched) else { break };
+            if self.kit.pool.free(listener.share) == 0 || self.retry_ms != NEVER {
+                break;
+            }
+            let Some(socket) = &listener.socket else { break };
+            match net.accept(socket) {
+                Ok((conn, peer)) => self.receive(net, id, conn, peer),
+                Err(WouldBlock) => break,
+                Err(Other(Gone::Reset | Gone::Refused)) => self.kit.stats.add(Counter::AcceptsLost, 1),
+                Err(Other(Gone::NoRoom | Gone::Other)) => {
+                    self.kit.stats.add(Counter::AcceptsStarved, 1);
+                    self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS);
+                    self.watch_listeners(net);
+                    log::warn!(
+                        "listener {}: out of descriptors or memory, accepting again in {} ms",
+                        id,
+                        ACCEPT_RETRY_MS
+                    );
+                }
+            }
+            self.watch_listener(net, id);
+        }
+    }
+
+    /// A newcomer: shown in or out.
+    fn receive(&mut self, net: &mut N, id: usize, conn: N::Conn, peer: Peer) {
+        let Some(listener) = self.listeners.get(id) else { return net.close(conn) };
+        if let Some(refusal) = listener.admission.refuses(peer.ip()) {
+            self.kit.stats.add(refusal.counter(), 1);
+            match refusal {
+                Refusal::Denied => log::warn!("listener {}: {} refused (Allow, Deny)", id, sock_ntop(peer).as_str()),
+            }
+            return net.close(conn);
+        }
+        match self.kit.pool.take(listener.share) {
+            Some(token) => self.open(net, token, conn, peer, id),
+            None => {
+                self.kit.stats.add(Counter::Impossible, 1);
+                net.close(conn);
+            }
+        }
+    }
+
+    fn open(&mut self, net: &mut N, token: Token, conn: N::Conn, peer: Peer, listener: usize) {
+        self.kit.stats.add(Counter::Accepted, 1);
+        self.kit.stats.taken_peak = self.kit.stats.taken_peak.max(self.kit.pool.taken_in_all());
+        let at = token.slot as usize;
+        let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else {
+            self.kit.stats.add(Counter::Impossible, 1);
+            return;
+        };
+        *slot = Slot::open(conn, PackedPeer::pack(peer), listener as u8, self.kit.now_ms);
+        *state = S::State::default();
+        self.turn(net, token, at, Why::Step(Cause::Opened));
+    }
+
+    pub(super) fn watch_listeners(&mut self, net: &mut N) {
+        for id in 0..self.listeners.len() {
+            self.watch_listener(net, id);
+        }
+    }
+
+    /// A listener is watched exactly while a connection could be taken: a backlog never spins the loop.
+    pub(super) fn watch_listener(&mut self, net: &mut N, id: usize) {
+        let Some(listener) = self.listeners.get_mut(id) else { return };
+        let room = self.kit.pool.free(listener.share) > 0;
+        let want = room && !self.draining && self.retry_ms == NEVER;
+        if want == listener.watched {
+            return;
+        }
+        if !room && !self.draining {
+            self.kit.stats.add(Counter::SharesFull, 1);
+            let all = self.kit.pool.taken(listener.share);
+            log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
+        }
+        let Some(socket) = &listener.socket else { return };
+        match net.watch_listener(socket, Token::of_listener(id), want) {
+            Ok(()) => listener.watched = want,
+            Err(_) => self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS),
+        }
+    }
+}
