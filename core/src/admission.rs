@@ -4,6 +4,7 @@
 
 use core::net::IpAddr;
 
+use crate::clients::{Client, Clients};
 use crate::prefix::{Prefix, lets_in};
 use crate::stats::Counter;
 
@@ -14,25 +15,43 @@ pub struct Admission<'m> {
     pub allow: &'m [Prefix],
     /// These not, whatever `allow` says.
     pub deny: &'m [Prefix],
+    /// Connections of one [client](crate::clients) at one time; 0 is no limit, and local peers have none.
+    pub per_client: u32,
 }
 
 /// Why a newcomer is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Denied,
+    PerClient,
 }
 
 impl Refusal {
     pub fn counter(self) -> Counter {
         match self {
             Self::Denied => Counter::RefusedDenied,
+            Self::PerClient => Counter::RefusedPerClient,
         }
     }
 }
 
 impl Admission<'_> {
-    /// Whether these terms hold a peer with this address off; `None` is a peer of a local socket.
-    pub(crate) fn refuses(&self, address: Option<IpAddr>) -> Option<Refusal> {
-        (!lets_in(self.allow, self.deny, address)).then_some(Refusal::Denied)
+    /// Whether these terms hold a peer off; `None` is a peer of a local socket. Who is not held off is counted.
+    pub(crate) fn refuses(&self, listener: u8, address: Option<IpAddr>, clients: &mut Clients<'_>) -> Option<Refusal> {
+        if !lets_in(self.allow, self.deny, address) {
+            return Some(Refusal::Denied);
+        }
+        let client = self.counted(listener, address)?;
+        (!clients.enter(client, self.per_client)).then_some(Refusal::PerClient)
+    }
+
+    /// Whom these terms count a connection to.
+    pub(crate) fn counted(&self, listener: u8, address: Option<IpAddr>) -> Option<Client> {
+        address.filter(|_| self.per_client > 0).map(|address| Client::of(listener, address))
     }
 }
+
+/// The terms need a table of clients, and too little memory was lent for one
+/// ([`Storage::clients`](crate::dispatch::Storage::clients)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoTable;

@@ -10,8 +10,9 @@ mod sweep;
 
 use heapless::Vec;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, NoTable};
 use crate::blocks::{BlockMark, Blocks, Held};
+use crate::clients::{Client, Clients};
 use crate::conn::Slot;
 use crate::event::{Event, Token};
 use crate::limits::{LISTENERS_MAX, TURNS_PER_CALL};
@@ -39,6 +40,11 @@ pub struct Storage<'m, C, S: Service> {
     pub scratch: &'m mut [u8],
     /// What one step may write.
     pub outbox: &'m mut [u8],
+    /// For `per_client`: more than the connections of the listeners that have it, best twice as many. May be empty:
+    /// then no listener can have it.
+    pub clients: &'m mut [Client],
+    /// A secret, so that nobody can choose addresses that all meet in one place of `clients`.
+    pub seed: [u64; 2],
 }
 
 /// The connections of one worker, and everything that moves them.
@@ -47,6 +53,7 @@ pub struct Dispatcher<'m, N: Net, S: Service> {
     slots: &'m mut [Slot<N::Conn>],
     states: &'m mut [S::State],
     timers: Timers<'m>,
+    clients: Clients<'m>,
     listeners: Vec<Listener<'m, N::Listener>, LISTENERS_MAX>,
     /// When listeners that rest for want of descriptors are tried again.
     retry_ms: u64,
@@ -75,6 +82,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             slots: storage.slots,
             states: storage.states,
             timers: Timers::new(storage.timer_cells, storage.timer_places),
+            clients: Clients::new(storage.clients, storage.seed),
             listeners: Vec::new(),
             retry_ms: NEVER,
             draining: false,
@@ -107,11 +115,14 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         Ok(ListenerId(id))
     }
 
-    /// Sets a listener's terms, before it has met anyone; without this it lets everyone in.
-    pub fn admit(&mut self, id: ListenerId, admission: Admission<'m>) {
-        if let Some(listener) = self.listeners.get_mut(id.index()) {
-            listener.admission = admission;
+    /// Sets a listener's terms, once and before it has met anyone; without this it lets everyone in.
+    pub fn admit(&mut self, id: ListenerId, admission: Admission<'m>) -> Result<(), NoTable> {
+        let Some(listener) = self.listeners.get_mut(id.index()) else { return Ok(()) };
+        if admission.per_client > 0 && !self.clients.reserve(self.kit.pool.free(listener.share)) {
+            return Err(NoTable);
         }
+        listener.admission = admission;
+        Ok(())
     }
 
     // Inputs.
@@ -299,6 +310,8 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.kit.blocks.clear(&mut slot.input, Held::Input);
         self.kit.blocks.clear(&mut slot.output, Held::Output);
         self.timers.forget(at);
+        let peer = slot.peer.unpack();
+        self.uncount(listener, peer);
         net.close(conn);
         if !self.kit.pool.release(token) {
             self.kit.stats.add(Counter::Impossible, 1);

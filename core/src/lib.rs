@@ -13,7 +13,7 @@
 //!    [`blocks`].
 //! 4. [`service`]: the protocol, a pure step. Echo and discard are here; yours looks the same.
 //! 5. [`conn`]: what the connection is now; its interest and its deadline are functions of that. [`timer`] keeps the
-//!    deadlines, [`listen`] the listeners, [`admission`] whom they let in ([`prefix`]), [`stats`] the counts.
+//!    deadlines, [`listen`] the listeners, [`admission`] whom they let in ([`prefix`], [`clients`]), [`stats`] the counts.
 //!
 //! Beside that path: [`conf`] reads configuration files, [`master`] is a supervisor of worker processes as a table,
 //! [`text`] writes addresses, [`limits`] names every fixed bound with its reason.
@@ -26,6 +26,7 @@
 
 pub mod admission;
 pub mod blocks;
+pub mod clients;
 pub mod conf;
 pub mod conn;
 pub mod dispatch;

@@ -34,6 +34,8 @@ named_enum! {
         SharesFull = "shares_full",
         /// Newcomers closed at once because of `Allow` or `Deny`.
         RefusedDenied = "refused_denied",
+        /// Newcomers closed at once because their client has `PerClient` connections.
+        RefusedPerClient = "refused_per_client",
         /// Bytes received.
         BytesIn = "bytes_in",
         /// Bytes sent.

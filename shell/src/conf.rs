@@ -117,6 +117,7 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
+        per_client: narrow(section.number("PerClient")),
         allow: section.prefixes("Allow").collect(),
         deny: section.prefixes("Deny").collect(),
         backlog: narrow(section.number("Backlog")),

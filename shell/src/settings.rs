@@ -51,6 +51,8 @@ pub struct Socket {
     pub address: Address,
     pub service: String,
     pub connections: u32,
+    /// Connections of one client; 0 is no limit.
+    pub per_client: u32,
     pub allow: Vec<Prefix>,
     pub deny: Vec<Prefix>,
     pub backlog: u32,

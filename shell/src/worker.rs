@@ -17,7 +17,7 @@ use crate::net::Linux;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::memory::Arena;
 use crate::os::signal::{self, Signal, Signals};
-use crate::os::{alloc, clock, trim};
+use crate::os::{alloc, clock, random, trim};
 use crate::settings::{Memory, Settings};
 
 /// What one `recv` may bring, and so the longest request a service may wait for.
@@ -71,9 +71,9 @@ fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::R
             info: &socket.info,
         };
         let fd = io::fcntl_dupfd_cloexec(fd, 0)?;
-        let admission = Admission { allow: &socket.allow, deny: &socket.deny };
+        let admission = Admission { allow: &socket.allow, deny: &socket.deny, per_client: socket.per_client };
         let id = dispatcher.listen(&mut net, fd, socket.connections, rules).map_err(|_| io::Errno::NOMEM)?;
-        dispatcher.admit(id, admission);
+        dispatcher.admit(id, admission).map_err(|_| io::Errno::NOMEM)?;
     }
     trim::start_pages();
     alloc::seal();
@@ -88,7 +88,8 @@ fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
     let slots = settings.sockets.iter().map(|socket| socket.connections as usize).sum();
     let Memory { blocks, block_bytes } = settings.memory;
     let (blocks, block_bytes) = (blocks as usize, block_bytes as usize);
-    let mut arena = Arena::new(storage_bytes(slots, blocks, block_bytes))?;
+    let clients = client_cells(settings);
+    let mut arena = Arena::new(storage_bytes(slots, blocks, block_bytes, clients))?;
     let mut services = BuiltIn::new(Echo, Discard);
     for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
         if let Some(kind) = Kind::named(&socket.service) {
@@ -106,6 +107,8 @@ fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
         block_bytes,
         scratch: arena.take(SCRATCH_BYTES)?,
         outbox: arena.take(OUTBOX_BYTES)?,
+        clients: arena.take(clients)?,
+        seed: random::seed(),
     };
     Ok(Dispatcher::new(storage, services))
 }
@@ -157,12 +160,19 @@ fn tell_end(dispatcher: &Connections) {
     );
 }
 
-fn storage_bytes(slots: usize, blocks: usize, block_bytes: usize) -> usize {
-    use tidegate_core::{blocks::BlockMark, conn::Slot, pool::Mark};
+/// Cells of the table of clients: twice the connections it may count.
+fn client_cells(settings: &Settings) -> usize {
+    let counting = settings.sockets.iter().filter(|socket| socket.per_client > 0);
+    counting.map(|socket| 2 * socket.connections as usize).sum()
+}
+
+fn storage_bytes(slots: usize, blocks: usize, block_bytes: usize, clients: usize) -> usize {
+    use tidegate_core::{blocks::BlockMark, clients::Client, conn::Slot, pool::Mark};
     Arena::price::<Mark>(slots)
         + Arena::price::<Slot<crate::os::conn::Conn>>(slots)
         + Arena::price::<u64>(slots)
         + Arena::price::<u32>(slots)
         + Arena::price::<BlockMark>(blocks)
+        + Arena::price::<Client>(clients)
         + Arena::price::<u8>(blocks * block_bytes + SCRATCH_BYTES + OUTBOX_BYTES + 2)
 }

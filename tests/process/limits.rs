@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use rustix::process::Signal;
 
-use super::server::{DEADLINE, Server, send};
+use super::server::{DEADLINE, Server, send, wait_until};
 
 /// A server of one worker whose listener has these keys too.
 fn serve(keys: &str) -> Server {
@@ -59,4 +59,18 @@ fn a_denied_client_is_closed_at_once_and_an_allowed_one_served() {
     }
     let said = said(server);
     assert!(said.contains("127.0.0.2:") && said.contains("refused (Allow, Deny)"), "{said}");
+}
+
+#[test]
+fn a_client_with_all_its_connections_waits_for_none_and_holds_up_no_one() {
+    let server = serve("PerClient = 2");
+    let (one, two) = (client(&server, 1), client(&server, 1));
+    assert!(is_served(&one) && is_served(&two));
+    assert!(!is_served(&client(&server, 1)));
+    assert!(is_served(&client(&server, 2)));
+    drop(one);
+    // Its end has to be heard first.
+    wait_until("the place", || is_served(&client(&server, 1)));
+    let said = said(server);
+    assert!(said.contains("refused, it has 2 connections already (PerClient)"), "{said}");
 }

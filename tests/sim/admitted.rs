@@ -1,11 +1,14 @@
 //! Whom a listener lets in, each promise on a calm network.
 
-use tidegate_core::admission::Admission;
+use tidegate_core::admission::{Admission, NoTable};
+use tidegate_core::dispatch::{Dispatcher, Storage};
 use tidegate_core::stats::Counter;
 
 use crate::gate::LISTS;
+use crate::house::{Memory, Protocol, services};
 use crate::rig::Rig;
 use crate::scenarios::{Bed, Got, SETUP};
+use crate::world::World;
 
 fn open_from(rig: &mut Rig, host: usize) -> usize {
     rig.world.next_host = Some(host);
@@ -21,4 +24,35 @@ fn a_denied_newcomer_is_closed_untouched_and_the_next_is_served() {
     rig.send(&mut welcome, b"in");
     assert_eq!(rig.read(&mut welcome, 2), b"in");
     assert_eq!((rig.stats().count(Counter::RefusedDenied), rig.stats().count(Counter::Accepted)), (1, 1));
+}
+
+#[test]
+fn a_client_has_so_many_connections_and_another_when_one_of_them_ends() {
+    let mut rig = Rig::start_with(SETUP, Admission { per_client: 2, ..Admission::default() });
+    // One /64, and a new address each time.
+    let (first, _second, mut third) = (open_from(&mut rig, 2), open_from(&mut rig, 2), open_from(&mut rig, 2));
+    assert_eq!((rig.look(&mut third), rig.taken()), (Got::End, 2));
+    open_from(&mut rig, 3);
+    assert_eq!(rig.taken(), 3, "another client is let in");
+    for _ in 0..3 {
+        open_from(&mut rig, 7);
+    }
+    assert_eq!(rig.taken(), 6, "local peers are not counted");
+    rig.close(first);
+    rig.settle();
+    let mut fourth = open_from(&mut rig, 2);
+    rig.send(&mut fourth, b"in");
+    assert_eq!(rig.read(&mut fourth, 2), b"in");
+    assert_eq!(rig.stats().count(Counter::RefusedPerClient), 1);
+}
+
+#[test]
+fn without_memory_for_a_table_clients_cannot_be_counted_and_nothing_else_is_lost() {
+    let (mut world, mut memory) = (World::new(1), Memory::new(4, 8, 16, 64, 64));
+    let storage = Storage { clients: &mut [], ..memory.lend() };
+    let mut server = Dispatcher::new(storage, services(&[Protocol::Echo]));
+    let door = world.door();
+    let Ok(id) = server.listen(&mut world, door, 4, SETUP.rules) else { panic!("no room") };
+    assert_eq!(server.admit(id, Admission { per_client: 1, ..Admission::default() }), Err(NoTable));
+    assert_eq!(server.admit(id, Admission { deny: LISTS[1], ..Admission::default() }), Ok(()));
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tidegate_core::admission::Admission;
 use tidegate_core::net::Peer;
 use tidegate_core::prefix::Prefix;
+use tidegate_core::stats::Counter;
 
 /// Lists that a seed may pick.
 pub const LISTS: &[&[Prefix]] = &[
@@ -38,10 +39,21 @@ pub fn peer_of(host: Option<usize>, link: usize) -> Peer {
     Peer::Ip(SocketAddr::new(ip, port))
 }
 
-/// Whether these terms refuse the peer.
-pub fn refuses(terms: &Admission<'_>, peer: Peer) -> bool {
+/// Whether these terms refuse the peer, while those are connected, and as what that is counted.
+pub fn refuses(terms: &Admission<'_>, peer: Peer, connected: impl Iterator<Item = Peer>) -> Option<Counter> {
     let held = |list: &[Prefix]| list.iter().any(|prefix| holds(prefix, peer));
-    held(terms.deny) || !terms.allow.is_empty() && !held(terms.allow)
+    if held(terms.deny) || !terms.allow.is_empty() && !held(terms.allow) {
+        return Some(Counter::RefusedDenied);
+    }
+    let client = client_of(peer)?;
+    let connections = connected.filter(|other| client_of(*other).as_ref() == Some(&client)).count();
+    (terms.per_client > 0 && connections >= terms.per_client as usize).then_some(Counter::RefusedPerClient)
+}
+
+fn client_of(peer: Peer) -> Option<String> {
+    let mut text = text_of(peer.ip()?.to_canonical());
+    text.truncate(64);
+    Some(text)
 }
 
 fn holds(prefix: &Prefix, peer: Peer) -> bool {

@@ -1,6 +1,7 @@
 //! What a dispatcher under test is made of, whatever its world: memory to lend, and the services.
 
 use tidegate_core::blocks::BlockMark;
+use tidegate_core::clients::Client;
 use tidegate_core::conn::Slot;
 use tidegate_core::dispatch::Storage;
 use tidegate_core::pool::Mark;
@@ -30,6 +31,7 @@ pub struct Memory<C, S: Service> {
     block_bytes: usize,
     scratch: Vec<u8>,
     outbox: Vec<u8>,
+    clients: Vec<Client>,
 }
 
 impl<C, S: Service> Memory<C, S> {
@@ -45,6 +47,8 @@ impl<C, S: Service> Memory<C, S> {
             block_bytes,
             scratch: vec![0; scratch],
             outbox: vec![0; outbox],
+            // The least there may be: the table is met crowded.
+            clients: vec![Client::default(); slots + 1],
         }
     }
 
@@ -60,6 +64,8 @@ impl<C, S: Service> Memory<C, S> {
             block_bytes: self.block_bytes,
             scratch: &mut self.scratch,
             outbox: &mut self.outbox,
+            clients: &mut self.clients,
+            seed: [11, 12],
         }
     }
 }

@@ -38,7 +38,9 @@ impl Judge {
         assert_eq!(count(Counter::BytesIn), world.bytes_in, "bytes in");
         assert_eq!(count(Counter::BytesOut), world.bytes_out, "bytes out");
         assert_eq!(count(Counter::AcceptsStarved), world.starved, "accepts without a descriptor");
-        assert_eq!(count(Counter::RefusedDenied), world.refused, "refused");
+        for counter in [Counter::RefusedDenied, Counter::RefusedPerClient] {
+            assert_eq!(count(counter), world.refused[counter as usize], "{}", counter.name());
+        }
         let audited = server.service();
         assert_eq!((audited.opened, audited.closed), (world.accepted, world.closed), "what the service was told");
         assert_eq!(audited.living.len(), world.alive().len(), "who the service thinks is alive");
@@ -64,7 +66,7 @@ impl Judge {
         }
         for at in world.alive() {
             let link = &world.links[*at];
-            assert!(!link.unwelcome, "link {at} was let in");
+            assert_eq!(link.unwelcome, None, "link {at} was let in");
             busy |= !is_at_rest(plan, link);
         }
         assert!(busy || held == 0, "{held} blocks are held while everything is at rest");
@@ -111,7 +113,7 @@ impl Judge {
     pub fn excuses(&self, plan: &Plan, link: &Link) -> bool {
         let socket = &plan.sockets[link.listener];
         link.broken
-            || link.unwelcome
+            || link.unwelcome.is_some()
             || link.unwatched
             || link.stage == Stage::Lost
             || link.reasons.iter().any(|reason| match reason {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::net::Peer;
-use tidegate_core::stats::Reason;
+use tidegate_core::stats::{Counter, Reason};
 
 /// One direction.
 pub struct Flow {
@@ -85,8 +85,8 @@ pub struct Link {
     /// The world itself broke this link, or failed to watch it: its client is excused.
     pub broken: bool,
     pub unwatched: bool,
-    /// It must be refused: closed at once, and untouched.
-    pub unwelcome: bool,
+    /// It must be refused, closed at once and untouched, and counted as this.
+    pub unwelcome: Option<Counter>,
     /// Why it may have been closed: all reasons counted during the dispatcher call that closed it.
     pub reasons: Vec<Reason>,
 }
@@ -115,7 +115,7 @@ impl Link {
             sent: 0,
             broken: false,
             unwatched: false,
-            unwelcome: false,
+            unwelcome: None,
             reasons: Vec::new(),
         }
     }

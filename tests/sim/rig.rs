@@ -29,7 +29,7 @@ impl Rig {
         let mut server = Dispatcher::new(memory.lend(), services(&[protocol]));
         let door = world.door_with(terms);
         let Ok(id) = server.listen(&mut world, door, connections, rules) else { panic!("no room") };
-        server.admit(id, terms);
+        assert!(server.admit(id, terms).is_ok());
         Self { world, server, now_ms: 0, calls: 0 }
     }
 

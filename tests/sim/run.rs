@@ -103,7 +103,7 @@ impl Run<'_> {
             let door = self.world.door_with(socket.terms);
             let rules = Rules { idle_ms, request_ms, write_ms, info: "127.0.0.1" };
             let Ok(id) = self.server.listen(&mut self.world, door, connections, rules) else { panic!("no room") };
-            self.server.admit(id, socket.terms);
+            assert!(self.server.admit(id, socket.terms).is_ok());
         }
         self.judge.after_call(&self.plan, &mut self.server, &mut self.world);
     }

@@ -10,6 +10,7 @@ use nb::Error::{Other, WouldBlock};
 use tidegate_core::admission::Admission;
 use tidegate_core::event::{Event, Interest, Ready, Token};
 use tidegate_core::net::{Answer, Gone, Net, Peer};
+use tidegate_core::stats::Counter;
 
 use crate::gate::{peer_of, refuses};
 use crate::link::{Heard, Link, Stage};
@@ -69,7 +70,7 @@ pub struct World {
     pub accepted: u64,
     pub closed: u64,
     /// Taken and closed at once, as they must be.
-    pub refused: u64,
+    pub refused: [u64; Counter::COUNT],
     pub bytes_in: u64,
     pub bytes_out: u64,
     /// Accepts that found no descriptor.
@@ -100,7 +101,7 @@ impl World {
             buffers: (4096, 4096),
             accepted: 0,
             closed: 0,
-            refused: 0,
+            refused: [0; Counter::COUNT],
             bytes_in: 0,
             bytes_out: 0,
             starved: 0,
@@ -226,7 +227,7 @@ impl World {
     /// What recv and send have in common: is the call allowed, and does the connection still stand?
     fn touch(&mut self, conn: &Conn) -> Result<(), nb::Error<Gone>> {
         assert_eq!(self.links[conn.0].stage, Stage::Taken, "link {} is used while it is not the server's", conn.0);
-        assert!(!self.links[conn.0].unwelcome, "link {} is used although it must be refused", conn.0);
+        assert!(self.links[conn.0].unwelcome.is_none(), "link {} is used although it must be refused", conn.0);
         assert!(!self.links[conn.0].failure_told, "link {} is used after it failed", conn.0);
         if self.fault(self.faults.breaks) {
             let link = &mut self.links[conn.0];
@@ -265,12 +266,14 @@ impl Net for World {
             self.links[at].be_reset();
             return Err(Other(Gone::Reset));
         }
-        let unwelcome = refuses(&self.listening[door.0].terms, self.links[at].peer);
+        let welcome = |at: &&usize| self.links[**at].listener == door.0 && self.links[**at].unwelcome.is_none();
+        let connected = self.alive.iter().filter(welcome).map(|at| self.links[*at].peer);
+        let unwelcome = refuses(&self.listening[door.0].terms, self.links[at].peer, connected);
         let link = &mut self.links[at];
         (link.stage, link.unwelcome) = (Stage::Taken, unwelcome);
         (link.opened_ms, link.moved_ms, link.tried_ms) = (self.seen_ms, self.seen_ms, self.seen_ms);
         self.alive.push(at);
-        self.accepted += u64::from(!unwelcome);
+        self.accepted += u64::from(unwelcome.is_none());
         Ok((Conn(at), self.links[at].peer))
     }
 
@@ -353,8 +356,8 @@ impl Net for World {
         self.gone_tokens.extend(link.token);
         link.give_back();
         self.alive.retain(|at| *at != conn.0);
-        if self.links[conn.0].unwelcome {
-            self.refused += 1;
+        if let Some(counter) = self.links[conn.0].unwelcome {
+            self.refused[counter as usize] += 1;
         } else {
             self.closed_now.push(conn.0);
             self.closed += 1;

@@ -178,6 +178,13 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Socket",
+        key: "PerClient",
+        kind: Kind::Number { min: 0, max: CONNECTIONS_MAX as u64 },
+        default: "0",
+        help: "Of these for one IPv4 address, or one /64 of IPv6; further ones are closed at once; 0 is all.",
+    },
+    Directive {
+        section: "Socket",
         key: "Backlog",
         kind: Kind::Number { min: 1, max: 65_535 },
         default: "511",

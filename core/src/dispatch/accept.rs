@@ -46,19 +46,36 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
     /// A newcomer: shown in or out.
     fn receive(&mut self, net: &mut N, id: usize, conn: N::Conn, peer: Peer) {
         let Some(listener) = self.listeners.get(id) else { return net.close(conn) };
-        if let Some(refusal) = listener.admission.refuses(peer.ip()) {
+        let share = listener.share;
+        if let Some(refusal) = listener.admission.refuses(id as u8, peer.ip(), &mut self.clients) {
             self.kit.stats.add(refusal.counter(), 1);
+            let limit = listener.admission.per_client;
             match refusal {
+                Refusal::PerClient => log::warn!(
+                    "listener {}: {} refused, it has {} connections already (PerClient)",
+                    id,
+                    sock_ntop(peer).as_str(),
+                    limit
+                ),
                 Refusal::Denied => log::warn!("listener {}: {} refused (Allow, Deny)", id, sock_ntop(peer).as_str()),
             }
             return net.close(conn);
         }
-        match self.kit.pool.take(listener.share) {
+        match self.kit.pool.take(share) {
             Some(token) => self.open(net, token, conn, peer, id),
             None => {
                 self.kit.stats.add(Counter::Impossible, 1);
+                self.uncount(id, peer);
                 net.close(conn);
             }
+        }
+    }
+
+    /// A connection that its listener may have counted by client is gone.
+    pub(super) fn uncount(&mut self, id: usize, peer: Peer) {
+        let Some(listener) = self.listeners.get(id) else { return };
+        if let Some(client) = listener.admission.counted(id as u8, peer.ip()) {
+            self.clients.leave(client);
         }
     }
 

@@ -25,6 +25,7 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         self.kit.pool.check();
         self.timers.check();
         let (mut blocks, mut chains) = (0, [0, 0]);
+        let mut counted = 0;
         for at in 0..self.kit.pool.end() {
             let slot = &self.slots[at];
             assert_eq!(slot.conn.is_some(), self.kit.pool.token(at).is_some(), "slot {at}: taken, or connected?");
@@ -37,8 +38,11 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
             let deadline = slot.deadline(&self.kit.rules_of(slot.listener));
             let armed = self.timers.armed(at).unwrap_or(NEVER);
             assert!(armed <= deadline, "slot {at}: armed for {armed}, due at {deadline}");
+            let admission = &self.listeners[slot.listener as usize].admission;
+            counted += u32::from(admission.counted(slot.listener, slot.peer.unpack().ip()).is_some());
             assert_eq!(slot.watched, slot.interest(self.kit.scratch.len()), "slot {at}: interest");
         }
+        self.clients.check(counted);
         self.kit.blocks.check(blocks, chains);
         assert!(!self.kit.blocks.short(), "the reserve is held");
         let closed = self.kit.stats.closed_in_all();

@@ -10,6 +10,7 @@
 //! | `file` | `open` (cloexec), `flock`, `ftruncate`, `fstat`, `unlink`, `write`, `poll` | 2.6.23 |
 //! | `memory` | `mmap` anonymous | |
 //! | `process` | `fork`, `_exit`, `setsid`, `umask`, `dup2`, `waitpid`, `kill`, `pipe2`, `prctl` PDEATHSIG, `setrlimit` | 2.6.27 |
+//! | `random` | `getrandom` where there is (3.17) | |
 //! | `signal` | `sigaction`, `sigprocmask`, `signalfd4`, `poll` | 2.6.27 |
 //! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect` | 2.6.28 |
 //! | `title` | `environ`, `prctl` NAME | |
@@ -26,6 +27,7 @@ pub mod errno;
 pub mod file;
 pub mod memory;
 pub mod process;
+pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod title;

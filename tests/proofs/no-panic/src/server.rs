@@ -2,13 +2,16 @@
 
 use core::num::NonZeroU32;
 
+use tidegate_core::admission::Admission;
 use tidegate_core::blocks::BlockMark;
+use tidegate_core::clients::Client;
 use tidegate_core::conn::Slot;
 use tidegate_core::dispatch::{Dispatcher, Storage};
 use tidegate_core::event::{Event, Ready, Token};
 use tidegate_core::listen::Rules;
 use tidegate_core::net::Net;
 use tidegate_core::pool::Mark;
+use tidegate_core::prefix::Prefix;
 use tidegate_core::service::{BuiltIn, Service};
 use tidegate_core::stats::{Counter, Reason, Stats};
 
@@ -27,6 +30,8 @@ pub struct LentStorage<State> {
     block_bytes: usize,
     scratch: Lent<u8>,
     outbox: Lent<u8>,
+    clients: Lent<Client>,
+    seed: [u64; 2],
 }
 
 impl<State> LentStorage<State> {
@@ -42,6 +47,8 @@ impl<State> LentStorage<State> {
             block_bytes: self.block_bytes,
             scratch: self.scratch.get(),
             outbox: self.outbox.get(),
+            clients: self.clients.get(),
+            seed: self.seed,
         }
     }
 }
@@ -52,6 +59,9 @@ pub struct LentRules {
     request_ms: u64,
     write_ms: u64,
     info: Lent<u8>,
+    allow: Lent<Prefix>,
+    deny: Lent<Prefix>,
+    per_client: u32,
 }
 
 macro_rules! entries {
@@ -73,9 +83,13 @@ macro_rules! entries {
             connections: u32,
             rules: LentRules,
         ) -> isize {
-            let LentRules { idle_ms, request_ms, write_ms, info } = rules;
+            let LentRules { idle_ms, request_ms, write_ms, info, allow, deny, per_client } = rules;
             let rules = Rules { idle_ms, request_ms, write_ms, info: info.text() };
-            server.listen(&mut World, socket, connections, rules).map_or(-1, |id| id.index() as isize)
+            let admission = Admission { allow: allow.get(), deny: deny.get(), per_client };
+            match server.listen(&mut World, socket, connections, rules) {
+                Ok(id) if server.admit(id, admission).is_ok() => id.index() as isize,
+                _ => -1,
+            }
         }
 
         #[unsafe(no_mangle)]
