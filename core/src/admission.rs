@@ -17,6 +17,8 @@ pub struct Admission<'m> {
     pub deny: &'m [Prefix],
     /// Connections of one [client](crate::clients) at one time; 0 is no limit, and local peers have none.
     pub per_client: u32,
+    /// Connections let in a second, with a burst of as many; over it the listener rests. 0 is no limit.
+    pub per_second: u32,
 }
 
 /// Why a newcomer is refused.
@@ -36,6 +38,11 @@ impl Refusal {
 }
 
 impl Admission<'_> {
+    /// Whether a newcomer has to be looked at.
+    pub(crate) fn is_particular(&self) -> bool {
+        self.allow.len() | self.deny.len() | self.per_client as usize != 0
+    }
+
     /// Whether these terms hold a peer off; `None` is a peer of a local socket. Who is not held off is counted.
     pub(crate) fn refuses(&self, listener: u8, address: Option<IpAddr>, clients: &mut Clients<'_>) -> Option<Refusal> {
         if !lets_in(self.allow, self.deny, address) {

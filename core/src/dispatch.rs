@@ -19,6 +19,7 @@ use crate::limits::{LISTENERS_MAX, TURNS_PER_CALL};
 use crate::listen::{Listener, ListenerId, Rules};
 use crate::net::Net;
 use crate::pool::{Mark, Pool};
+use crate::rate::Bucket;
 use crate::serve::{Fate, Kit, Turn, Why};
 use crate::service::{Cause, Context, Service};
 use crate::stats::{Counter, Reason, Stats};
@@ -57,6 +58,8 @@ pub struct Dispatcher<'m, N: Net, S: Service> {
     listeners: Vec<Listener<'m, N::Listener>, LISTENERS_MAX>,
     /// When listeners that rest for want of descriptors are tried again.
     retry_ms: u64,
+    /// When the first listener that rests because of its rate may accept again.
+    rate_ms: u64,
     draining: bool,
     /// While draining: slots below this one have been looked at.
     drained_to: usize,
@@ -85,6 +88,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             clients: Clients::new(storage.clients, storage.seed),
             listeners: Vec::new(),
             retry_ms: NEVER,
+            rate_ms: NEVER,
             draining: false,
             drained_to: 0,
             #[cfg(debug_assertions)]
@@ -121,7 +125,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if admission.per_client > 0 && !self.clients.reserve(self.kit.pool.free(listener.share)) {
             return Err(NoTable);
         }
-        listener.admission = admission;
+        (listener.admission, listener.bucket) = (admission, Bucket::new(admission.per_second));
         Ok(())
     }
 
@@ -144,8 +148,11 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// Deals with what is due: deadlines, woken connections, resting listeners, the drain. Harmless at any time.
     pub fn on_time(&mut self, net: &mut N, now_ms: u64) {
         self.tick(now_ms);
-        if self.retry_ms <= self.kit.now_ms {
-            self.retry_ms = NEVER;
+        if self.retry_ms.min(self.rate_ms) <= self.kit.now_ms {
+            if self.retry_ms <= self.kit.now_ms {
+                self.retry_ms = NEVER;
+            }
+            self.rate_ms = NEVER;
             self.watch_listeners(net);
         }
         for _ in 0..TURNS_PER_CALL {
@@ -206,7 +213,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if self.kit.pool.any_woken() || self.draining && self.drained_to < self.kit.pool.end() {
             return Some(self.kit.now_ms);
         }
-        let next = self.timers.next().min(self.retry_ms);
+        let next = self.timers.next().min(self.retry_ms).min(self.rate_ms);
         (next != NEVER).then_some(next)
     }
 
@@ -310,8 +317,10 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.kit.blocks.clear(&mut slot.input, Held::Input);
         self.kit.blocks.clear(&mut slot.output, Held::Output);
         self.timers.forget(at);
-        let peer = slot.peer.unpack();
-        self.uncount(listener, peer);
+        if self.listeners.get(listener).is_some_and(|listener| listener.admission.per_client > 0) {
+            let peer = slot.peer.unpack();
+            self.uncount(listener, peer);
+        }
         net.close(conn);
         if !self.kit.pool.release(token) {
             self.kit.stats.add(Counter::Impossible, 1);

@@ -37,6 +37,7 @@ pub mod master;
 pub mod net;
 pub mod pool;
 pub mod prefix;
+mod rate;
 mod serve;
 pub mod service;
 pub mod stats;

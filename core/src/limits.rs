@@ -54,6 +54,9 @@ pub const PATH_BYTES_MAX: usize = 512;
 /// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
+/// The largest `AcceptRate`: no machine accepts more.
+pub const ACCEPT_RATE_MAX: u64 = 1_000_000;
+
 /// Prefixes in one `Allow` or `Deny`: each newcomer is compared with all of them, and a line holds no more than some
 /// forty short ones. Who needs more has a firewall.
 pub const PREFIXES_MAX: usize = 32;

@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::pool::ShareId;
+use crate::rate::Bucket;
 
 /// What holds for every connection of a listener. Times in milliseconds; 0 is no limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,11 +35,12 @@ pub(crate) struct Listener<'m, L> {
     /// Whether the world reports waiting connections now.
     pub watched: bool,
     pub admission: Admission<'m>,
+    pub bucket: Bucket,
 }
 
 impl<L> Listener<'_, L> {
     /// One that lets everyone in and is not watched yet.
     pub fn new(socket: L, share: ShareId) -> Self {
-        Self { socket: Some(socket), share, watched: false, admission: Admission::default() }
+        Self { socket: Some(socket), share, watched: false, admission: Admission::default(), bucket: Bucket::default() }
     }
 }

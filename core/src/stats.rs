@@ -32,6 +32,8 @@ named_enum! {
         AcceptsStarved = "accepts_starved",
         /// Times a listener had to wait for a slot of its share.
         SharesFull = "shares_full",
+        /// Times a listener had to wait because of `AcceptRate`.
+        RatesReached = "rates_reached",
         /// Newcomers closed at once because of `Allow` or `Deny`.
         RefusedDenied = "refused_denied",
         /// Newcomers closed at once because their client has `PerClient` connections.

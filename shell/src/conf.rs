@@ -118,6 +118,7 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
         per_client: narrow(section.number("PerClient")),
+        accept_rate: narrow(section.number("AcceptRate")),
         allow: section.prefixes("Allow").collect(),
         deny: section.prefixes("Deny").collect(),
         backlog: narrow(section.number("Backlog")),

@@ -53,6 +53,8 @@ pub struct Socket {
     pub connections: u32,
     /// Connections of one client; 0 is no limit.
     pub per_client: u32,
+    /// Connections let in a second; 0 is no limit.
+    pub accept_rate: u32,
     pub allow: Vec<Prefix>,
     pub deny: Vec<Prefix>,
     pub backlog: u32,

@@ -71,7 +71,12 @@ fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::R
             info: &socket.info,
         };
         let fd = io::fcntl_dupfd_cloexec(fd, 0)?;
-        let admission = Admission { allow: &socket.allow, deny: &socket.deny, per_client: socket.per_client };
+        let admission = Admission {
+            allow: &socket.allow,
+            deny: &socket.deny,
+            per_client: socket.per_client,
+            per_second: socket.accept_rate,
+        };
         let id = dispatcher.listen(&mut net, fd, socket.connections, rules).map_err(|_| io::Errno::NOMEM)?;
         dispatcher.admit(id, admission).map_err(|_| io::Errno::NOMEM)?;
     }

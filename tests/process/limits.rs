@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
+use std::time::{Duration, Instant};
+
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use rustix::process::Signal;
 
@@ -73,4 +75,16 @@ fn a_client_with_all_its_connections_waits_for_none_and_holds_up_no_one() {
     wait_until("the place", || is_served(&client(&server, 1)));
     let said = said(server);
     assert!(said.contains("refused, it has 2 connections already (PerClient)"), "{said}");
+}
+
+#[test]
+fn over_the_rate_clients_wait_and_are_served_later() {
+    let server = serve("AcceptRate = 5");
+    let start = Instant::now();
+    for _ in 0..10 {
+        assert!(is_served(&client(&server, 1)));
+    }
+    // Five at once, five more in a second.
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+    assert!(said(server).contains("5 connections in a second (AcceptRate)"));
 }

@@ -56,3 +56,32 @@ fn without_memory_for_a_table_clients_cannot_be_counted_and_nothing_else_is_lost
     assert_eq!(server.admit(id, Admission { per_client: 1, ..Admission::default() }), Err(NoTable));
     assert_eq!(server.admit(id, Admission { deny: LISTS[1], ..Admission::default() }), Ok(()));
 }
+
+#[test]
+fn over_its_rate_a_listener_rests_to_the_millisecond_and_nobody_is_called() {
+    let mut rig = Rig::start_with(SETUP, Admission { per_second: 2, ..Admission::default() });
+    for _ in 0..5 {
+        rig.open();
+    }
+    assert_eq!((rig.taken(), rig.world.watched(0), rig.server.next_deadline()), (2, false, Some(500)));
+    rig.wait(499);
+    assert_eq!((rig.taken(), rig.stats().count(Counter::RatesReached)), (2, 1));
+    let calls = rig.calls;
+    rig.wait(1);
+    assert!(rig.taken() == 3 && rig.calls - calls <= 2, "one call that is due, one event");
+    rig.wait(1_000);
+    assert_eq!(rig.taken(), 5);
+    rig.wait(1_000);
+    assert!(rig.world.watched(0));
+}
+
+#[test]
+fn who_is_refused_costs_the_others_no_token() {
+    let mut rig = Rig::start_with(SETUP, Admission { per_second: 2, deny: LISTS[3], ..Admission::default() });
+    for _ in 0..5 {
+        open_from(&mut rig, 0);
+    }
+    open_from(&mut rig, 1);
+    open_from(&mut rig, 1);
+    assert_eq!((rig.taken(), rig.stats().count(Counter::RefusedDenied)), (2, 5));
+}

@@ -61,7 +61,11 @@ impl Judge {
                 );
             } else if taken < socket.connections as usize && !self.ending {
                 let retry = server.next_deadline().unwrap_or(u64::MAX);
-                assert!(retry <= world.seen_ms + ACCEPT_RETRY_MS, "listener {listener} was forgotten");
+                let rest_ms = match socket.terms.per_second {
+                    0 => ACCEPT_RETRY_MS,
+                    rate => ACCEPT_RETRY_MS.max(1000_u64.div_ceil(rate.into())),
+                };
+                assert!(retry <= world.seen_ms + rest_ms, "listener {listener} was forgotten");
             }
         }
         for at in world.alive() {

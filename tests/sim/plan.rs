@@ -119,7 +119,12 @@ fn socket(rng: &mut Rng) -> Socket {
 
 fn terms(rng: &mut Rng) -> Admission<'static> {
     let mut list = || if rng.chance(100) { rng.pick(LISTS) } else { &[] };
-    Admission { allow: list(), deny: list(), per_client: rng.pick(&[0, 0, 0, 0, 1, 2, 5]) }
+    Admission {
+        allow: list(),
+        deny: list(),
+        per_client: rng.pick(&[0, 0, 0, 0, 1, 2, 5]),
+        per_second: rng.pick(&[0, 0, 0, 0, 1, 3, 50]),
+    }
 }
 
 fn habit(rng: &mut Rng) -> Habit {

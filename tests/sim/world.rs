@@ -48,8 +48,24 @@ struct Listening {
     token: Option<Token>,
     open: bool,
     terms: Admission<'static>,
+    /// When someone was let in.
+    taken_ms: Vec<u64>,
     /// It is still watched because the world refused not to.
     stuck: bool,
+}
+
+impl Listening {
+    /// In no stretch of time more than the burst and what the rate allows.
+    fn keep_rate(&mut self, now_ms: u64) {
+        self.taken_ms.push(now_ms);
+        let rate = u64::from(self.terms.per_second);
+        for (count, since_ms) in (1..).zip(self.taken_ms.iter().rev()).filter(|_| rate > 0) {
+            assert!(
+                count * 1000 <= rate * (1000 + now_ms - since_ms),
+                "{count} let in since {since_ms}: over the rate"
+            );
+        }
+    }
 }
 
 pub struct World {
@@ -122,7 +138,14 @@ impl World {
 
     /// A listener whose terms are these.
     pub fn door_with(&mut self, terms: Admission<'static>) -> Door {
-        self.listening.push(Listening { queue: VecDeque::new(), token: None, open: true, terms, stuck: false });
+        self.listening.push(Listening {
+            queue: VecDeque::new(),
+            token: None,
+            open: true,
+            terms,
+            taken_ms: Vec::new(),
+            stuck: false,
+        });
         Door(self.listening.len() - 1)
     }
 
@@ -273,6 +296,9 @@ impl Net for World {
         (link.stage, link.unwelcome) = (Stage::Taken, unwelcome);
         (link.opened_ms, link.moved_ms, link.tried_ms) = (self.seen_ms, self.seen_ms, self.seen_ms);
         self.alive.push(at);
+        if unwelcome.is_none() {
+            self.listening[door.0].keep_rate(self.seen_ms);
+        }
         self.accepted += u64::from(unwelcome.is_none());
         Ok((Conn(at), self.links[at].peer))
     }

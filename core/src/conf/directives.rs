@@ -3,8 +3,8 @@
 //! The parser, the checks, the help and the reference configuration are all read from here and know no key by heart.
 
 use crate::limits::{
-    BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX, LISTENERS_MAX,
-    PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
+    ACCEPT_RATE_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX,
+    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -189,6 +189,13 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Number { min: 1, max: 65_535 },
         default: "511",
         help: "Connections the kernel keeps waiting until a worker takes them.",
+    },
+    Directive {
+        section: "Socket",
+        key: "AcceptRate",
+        kind: Kind::Number { min: 0, max: ACCEPT_RATE_MAX },
+        default: "0",
+        help: "Connections each worker takes in a second, in one burst or evenly; others wait; 0 is no limit.",
     },
     Directive {
         section: "Socket",

@@ -7,6 +7,7 @@ use crate::admission::Refusal;
 use crate::conn::Slot;
 use crate::event::Token;
 use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_PER_EVENT};
+use crate::listen::Listener;
 use crate::net::{Gone, Net, PackedPeer, Peer};
 use crate::serve::Why;
 use crate::service::{Cause, Service};
@@ -20,7 +21,7 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         self.watch_listener(net, id);
         for _ in 0..ACCEPTS_PER_EVENT {
             let Some(listener) = self.listeners.get(id).filter(|l| l.watched) else { break };
-            if self.kit.pool.free(listener.share) == 0 || self.retry_ms != NEVER {
+            if !self.wants(listener) {
                 break;
             }
             let Some(socket) = &listener.socket else { break };
@@ -47,19 +48,11 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
     fn receive(&mut self, net: &mut N, id: usize, conn: N::Conn, peer: Peer) {
         let Some(listener) = self.listeners.get(id) else { return net.close(conn) };
         let share = listener.share;
-        if let Some(refusal) = listener.admission.refuses(id as u8, peer.ip(), &mut self.clients) {
-            self.kit.stats.add(refusal.counter(), 1);
-            let limit = listener.admission.per_client;
-            match refusal {
-                Refusal::PerClient => log::warn!(
-                    "listener {}: {} refused, it has {} connections already (PerClient)",
-                    id,
-                    sock_ntop(peer).as_str(),
-                    limit
-                ),
-                Refusal::Denied => log::warn!("listener {}: {} refused (Allow, Deny)", id, sock_ntop(peer).as_str()),
-            }
+        if listener.admission.is_particular() && self.refuses(id, peer) {
             return net.close(conn);
+        }
+        if let Some(listener) = self.listeners.get_mut(id) {
+            listener.bucket.take(self.kit.now_ms);
         }
         match self.kit.pool.take(share) {
             Some(token) => self.open(net, token, conn, peer, id),
@@ -69,6 +62,24 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
                 net.close(conn);
             }
         }
+    }
+
+    /// Whether a newcomer is refused; if so, that is counted and told. Who is not is counted to its client.
+    fn refuses(&mut self, id: usize, peer: Peer) -> bool {
+        let Some(admission) = self.listeners.get(id).map(|listener| listener.admission) else { return true };
+        let Some(refusal) = admission.refuses(id as u8, peer.ip(), &mut self.clients) else { return false };
+        self.kit.stats.add(refusal.counter(), 1);
+        let who = sock_ntop(peer);
+        match refusal {
+            Refusal::Denied => log::warn!("listener {}: {} refused (Allow, Deny)", id, who.as_str()),
+            Refusal::PerClient => log::warn!(
+                "listener {}: {} refused, it has {} connections already (PerClient)",
+                id,
+                who.as_str(),
+                admission.per_client
+            ),
+        }
+        true
     }
 
     /// A connection that its listener may have counted by client is gone.
@@ -100,10 +111,23 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
 
     /// A listener is watched exactly while a connection could be taken: a backlog never spins the loop.
     pub(super) fn watch_listener(&mut self, net: &mut N, id: usize) {
-        let Some(listener) = self.listeners.get_mut(id) else { return };
-        let room = self.kit.pool.free(listener.share) > 0;
-        let want = room && !self.draining && self.retry_ms == NEVER;
-        if want == listener.watched {
+        let Some(listener) = self.listeners.get(id) else { return };
+        let want = self.wants(listener);
+        let (watched, room) = (listener.watched, self.kit.pool.free(listener.share) > 0);
+        let idle = self.draining || self.retry_ms != NEVER;
+        if let (false, true, Some(at_ms)) = (idle, room, listener.bucket.ready_at(self.kit.now_ms)) {
+            self.rate_ms = self.rate_ms.min(at_ms);
+            if watched {
+                self.kit.stats.add(Counter::RatesReached, 1);
+                let rate = listener.admission.per_second;
+                log::warn!(
+                    "listener {}: {} connections in a second (AcceptRate), others wait in the backlog",
+                    id,
+                    rate
+                );
+            }
+        }
+        if want == watched {
             return;
         }
         if !room && !self.draining {
@@ -113,8 +137,18 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         }
         let Some(socket) = &listener.socket else { return };
         match net.watch_listener(socket, Token::of_listener(id), want) {
-            Ok(()) => listener.watched = want,
+            Ok(()) => {
+                if let Some(listener) = self.listeners.get_mut(id) {
+                    listener.watched = want;
+                }
+            }
             Err(_) => self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS),
         }
+    }
+
+    /// Whether a connection could be taken now.
+    pub(super) fn wants(&self, listener: &Listener<'_, N::Listener>) -> bool {
+        let resting = self.draining || self.retry_ms != NEVER;
+        !resting && self.kit.pool.free(listener.share) > 0 && listener.bucket.ready_at(self.kit.now_ms).is_none()
     }
 }

@@ -53,8 +53,8 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         );
         assert_eq!(self.kit.stats.count(Counter::Impossible), 0, "an impossible place was reached");
         for (id, listener) in self.listeners.iter().enumerate() {
-            let want = self.kit.pool.free(listener.share) > 0 && !self.draining && self.retry_ms == NEVER;
-            assert!(listener.watched == want || self.retry_ms != NEVER, "listener {id}: interest");
+            let due = self.retry_ms != NEVER || self.rate_ms <= self.kit.now_ms;
+            assert!(listener.watched == self.wants(listener) || due, "listener {id}: interest");
         }
     }
 }

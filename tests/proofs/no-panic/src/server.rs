@@ -62,6 +62,7 @@ pub struct LentRules {
     allow: Lent<Prefix>,
     deny: Lent<Prefix>,
     per_client: u32,
+    per_second: u32,
 }
 
 macro_rules! entries {
@@ -83,9 +84,9 @@ macro_rules! entries {
             connections: u32,
             rules: LentRules,
         ) -> isize {
-            let LentRules { idle_ms, request_ms, write_ms, info, allow, deny, per_client } = rules;
+            let LentRules { idle_ms, request_ms, write_ms, info, allow, deny, per_client, per_second } = rules;
             let rules = Rules { idle_ms, request_ms, write_ms, info: info.text() };
-            let admission = Admission { allow: allow.get(), deny: deny.get(), per_client };
+            let admission = Admission { allow: allow.get(), deny: deny.get(), per_client, per_second };
             match server.listen(&mut World, socket, connections, rules) {
                 Ok(id) if server.admit(id, admission).is_ok() => id.index() as isize,
                 _ => -1,
