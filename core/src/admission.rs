@@ -19,6 +19,18 @@ pub struct Admission<'m> {
     pub per_client: u32,
     /// Connections let in a second, with a burst of as many; over it the listener rests. 0 is no limit.
     pub per_second: u32,
+    /// What a newcomer meets when all connections are taken.
+    pub when_full: WhenFull,
+}
+
+/// What a newcomer meets when all connections of a listener are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It waits in the backlog until one of them ends.
+    #[default]
+    Wait,
+    /// The one that has been silent for longest is closed for it.
+    Oldest,
 }
 
 /// Why a newcomer is refused.
@@ -58,7 +70,7 @@ impl Admission<'_> {
     }
 }
 
-/// The terms need a table of clients, and too little memory was lent for one
-/// ([`Storage::clients`](crate::dispatch::Storage::clients)).
+/// The terms need more memory than was lent: [`Storage::clients`](crate::dispatch::Storage::clients) for `per_client`,
+/// [`Storage::elder_cells`](crate::dispatch::Storage::elder_cells) for `WhenFull::Oldest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoTable;
+pub struct NotLent;

@@ -10,7 +10,6 @@ mod sweep;
 
 use heapless::Vec;
 
-use crate::admission::{Admission, NoTable};
 use crate::blocks::{BlockMark, Blocks, Held};
 use crate::clients::{Client, Clients};
 use crate::conn::Slot;
@@ -19,7 +18,6 @@ use crate::limits::{LISTENERS_MAX, TURNS_PER_CALL};
 use crate::listen::{Listener, ListenerId, Rules};
 use crate::net::Net;
 use crate::pool::{Mark, Pool};
-use crate::rate::Bucket;
 use crate::serve::{Fate, Kit, Turn, Why};
 use crate::service::{Cause, Context, Service};
 use crate::stats::{Counter, Reason, Stats};
@@ -46,6 +44,9 @@ pub struct Storage<'m, C, S: Service> {
     pub clients: &'m mut [Client],
     /// A secret, so that nobody can choose addresses that all meet in one place of `clients`.
     pub seed: [u64; 2],
+    /// For `WhenFull::Oldest`: both as long as the connections of the listeners that have it. May be empty.
+    pub elder_cells: &'m mut [u64],
+    pub elder_places: &'m mut [u32],
 }
 
 /// The connections of one worker, and everything that moves them.
@@ -55,6 +56,9 @@ pub struct Dispatcher<'m, N: Net, S: Service> {
     states: &'m mut [S::State],
     timers: Timers<'m>,
     clients: Clients<'m>,
+    /// What is left of that memory.
+    elder_cells: &'m mut [u64],
+    elder_places: &'m mut [u32],
     listeners: Vec<Listener<'m, N::Listener>, LISTENERS_MAX>,
     /// When listeners that rest for want of descriptors are tried again.
     retry_ms: u64,
@@ -86,6 +90,8 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             states: storage.states,
             timers: Timers::new(storage.timer_cells, storage.timer_places),
             clients: Clients::new(storage.clients, storage.seed),
+            elder_cells: storage.elder_cells,
+            elder_places: storage.elder_places,
             listeners: Vec::new(),
             retry_ms: NEVER,
             rate_ms: NEVER,
@@ -117,16 +123,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         let _ = self.kit.rules.push(rules);
         self.watch_listener(net, id);
         Ok(ListenerId(id))
-    }
-
-    /// Sets a listener's terms, once and before it has met anyone; without this it lets everyone in.
-    pub fn admit(&mut self, id: ListenerId, admission: Admission<'m>) -> Result<(), NoTable> {
-        let Some(listener) = self.listeners.get_mut(id.index()) else { return Ok(()) };
-        if admission.per_client > 0 && !self.clients.reserve(self.kit.pool.free(listener.share)) {
-            return Err(NoTable);
-        }
-        (listener.admission, listener.bucket) = (admission, Bucket::new(admission.per_second));
-        Ok(())
     }
 
     // Inputs.
@@ -317,6 +313,9 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.kit.blocks.clear(&mut slot.input, Held::Input);
         self.kit.blocks.clear(&mut slot.output, Held::Output);
         self.timers.forget(at);
+        if let Some(elders) = self.listeners.get_mut(listener).and_then(|listener| listener.elders.as_mut()) {
+            elders.leave(at);
+        }
         if self.listeners.get(listener).is_some_and(|listener| listener.admission.per_client > 0) {
             let peer = slot.peer.unpack();
             self.uncount(listener, peer);

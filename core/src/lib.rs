@@ -30,6 +30,7 @@ pub mod clients;
 pub mod conf;
 pub mod conn;
 pub mod dispatch;
+mod elders;
 pub mod event;
 pub mod limits;
 pub mod listen;

@@ -25,6 +25,9 @@ pub const STEPS_PER_EVENT: usize = 16;
 /// Deadlines and wakes served in one call, so that a mass expiry cannot hold up traffic.
 pub const TURNS_PER_CALL: usize = 64;
 
+/// Connections looked at to find the one that has been silent for longest, so that no newcomer costs a walk over all.
+pub const LOOKS_MAX: usize = 64;
+
 /// How long a listener rests when descriptors or kernel memory ran out. Another process may free them and no event
 /// will tell; four looks a second cost nothing and resume well within a second.
 pub const ACCEPT_RETRY_MS: u64 = 250;

@@ -1,6 +1,7 @@
 //! A listener: its socket and its share of the pool; and the rules for its connections.
 
 use crate::admission::Admission;
+use crate::elders::Elders;
 use crate::pool::ShareId;
 use crate::rate::Bucket;
 
@@ -36,11 +37,20 @@ pub(crate) struct Listener<'m, L> {
     pub watched: bool,
     pub admission: Admission<'m>,
     pub bucket: Bucket,
+    /// With `WhenFull::Oldest`.
+    pub elders: Option<Elders<'m>>,
 }
 
 impl<L> Listener<'_, L> {
     /// One that lets everyone in and is not watched yet.
     pub fn new(socket: L, share: ShareId) -> Self {
-        Self { socket: Some(socket), share, watched: false, admission: Admission::default(), bucket: Bucket::default() }
+        Self {
+            socket: Some(socket),
+            share,
+            watched: false,
+            admission: Admission::default(),
+            bucket: Bucket::default(),
+            elders: None,
+        }
     }
 }

@@ -72,6 +72,8 @@ named_enum! {
         InputLimit = "input_limit",
         /// The longest holder of blocks when they ran out (`Blocks`).
         BlocksDry = "blocks_dry",
+        /// Silent for longest when its listener was full and another came (`WhenFull = oldest`).
+        MadeRoom = "made_room",
         /// The world could not watch it.
         Unwatched = "unwatched",
         /// At rest while draining.

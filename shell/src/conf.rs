@@ -117,6 +117,7 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
+        oldest_makes_room: section.text("WhenFull") == "oldest",
         per_client: narrow(section.number("PerClient")),
         accept_rate: narrow(section.number("AcceptRate")),
         allow: section.prefixes("Allow").collect(),

@@ -51,6 +51,8 @@ pub struct Socket {
     pub address: Address,
     pub service: String,
     pub connections: u32,
+    /// Whether the connection that was silent for longest makes room when all are taken.
+    pub oldest_makes_room: bool,
     /// Connections of one client; 0 is no limit.
     pub per_client: u32,
     /// Connections let in a second; 0 is no limit.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io;
-use tidegate_core::admission::Admission;
+use tidegate_core::admission::{Admission, WhenFull};
 use tidegate_core::dispatch::{Dispatcher, Storage};
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::limits::LISTENERS_MAX;
@@ -18,7 +18,7 @@ use crate::os::epoll::{Epoll, Events};
 use crate::os::memory::Arena;
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, random, trim};
-use crate::settings::{Memory, Settings};
+use crate::settings::{Memory, Settings, Socket};
 
 /// What one `recv` may bring, and so the longest request a service may wait for.
 const SCRATCH_BYTES: usize = 32 * 1024;
@@ -76,6 +76,7 @@ fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::R
             deny: &socket.deny,
             per_client: socket.per_client,
             per_second: socket.accept_rate,
+            when_full: if socket.oldest_makes_room { WhenFull::Oldest } else { WhenFull::Wait },
         };
         let id = dispatcher.listen(&mut net, fd, socket.connections, rules).map_err(|_| io::Errno::NOMEM)?;
         dispatcher.admit(id, admission).map_err(|_| io::Errno::NOMEM)?;
@@ -90,11 +91,13 @@ fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::R
 
 /// The dispatcher, on one mapping sized by the configuration.
 fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
-    let slots = settings.sockets.iter().map(|socket| socket.connections as usize).sum();
+    let slots = connections(settings, |_| true);
     let Memory { blocks, block_bytes } = settings.memory;
     let (blocks, block_bytes) = (blocks as usize, block_bytes as usize);
-    let clients = client_cells(settings);
-    let mut arena = Arena::new(storage_bytes(slots, blocks, block_bytes, clients))?;
+    // A table of clients works best half empty.
+    let clients = 2 * connections(settings, |socket| socket.per_client > 0);
+    let elders = connections(settings, |socket| socket.oldest_makes_room);
+    let mut arena = Arena::new(storage_bytes(slots, blocks, block_bytes, clients, elders))?;
     let mut services = BuiltIn::new(Echo, Discard);
     for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
         if let Some(kind) = Kind::named(&socket.service) {
@@ -114,6 +117,8 @@ fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
         outbox: arena.take(OUTBOX_BYTES)?,
         clients: arena.take(clients)?,
         seed: random::seed(),
+        elder_cells: arena.take(elders)?,
+        elder_places: arena.take(elders)?,
     };
     Ok(Dispatcher::new(storage, services))
 }
@@ -165,13 +170,12 @@ fn tell_end(dispatcher: &Connections) {
     );
 }
 
-/// Cells of the table of clients: twice the connections it may count.
-fn client_cells(settings: &Settings) -> usize {
-    let counting = settings.sockets.iter().filter(|socket| socket.per_client > 0);
-    counting.map(|socket| 2 * socket.connections as usize).sum()
+/// The connections of all sockets that are so.
+fn connections(settings: &Settings, are_so: fn(&Socket) -> bool) -> usize {
+    settings.sockets.iter().filter(|socket| are_so(socket)).map(|socket| socket.connections as usize).sum()
 }
 
-fn storage_bytes(slots: usize, blocks: usize, block_bytes: usize, clients: usize) -> usize {
+fn storage_bytes(slots: usize, blocks: usize, block_bytes: usize, clients: usize, elders: usize) -> usize {
     use tidegate_core::{blocks::BlockMark, clients::Client, conn::Slot, pool::Mark};
     Arena::price::<Mark>(slots)
         + Arena::price::<Slot<crate::os::conn::Conn>>(slots)
@@ -179,5 +183,7 @@ fn storage_bytes(slots: usize, blocks: usize, block_bytes: usize, clients: usize
         + Arena::price::<u32>(slots)
         + Arena::price::<BlockMark>(blocks)
         + Arena::price::<Client>(clients)
+        + Arena::price::<u64>(elders)
+        + Arena::price::<u32>(elders)
         + Arena::price::<u8>(blocks * block_bytes + SCRATCH_BYTES + OUTBOX_BYTES + 2)
 }

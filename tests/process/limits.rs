@@ -88,3 +88,18 @@ fn over_the_rate_clients_wait_and_are_served_later() {
     assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
     assert!(said(server).contains("5 connections in a second (AcceptRate)"));
 }
+
+#[test]
+fn in_a_full_listener_the_most_silent_makes_room_where_that_is_wanted() {
+    let server = serve("Connections = 2\nWhenFull = oldest");
+    let (mut first, second) = (client(&server, 1), client(&server, 1));
+    assert!(is_served(&first));
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(is_served(&second));
+    let third = client(&server, 1);
+    assert!(is_served(&third));
+    assert_eq!(first.read(&mut [0]).unwrap(), 0, "the first is closed");
+    assert!(is_served(&second) && is_served(&third));
+    let said = said(server);
+    assert!(said.contains("(Connections, WhenFull): closing 127.0.0.1:"), "{said}");
+}

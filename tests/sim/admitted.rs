@@ -1,14 +1,20 @@
 //! Whom a listener lets in, each promise on a calm network.
 
-use tidegate_core::admission::{Admission, NoTable};
+use tidegate_core::admission::{Admission, NotLent, WhenFull};
 use tidegate_core::dispatch::{Dispatcher, Storage};
-use tidegate_core::stats::Counter;
+use tidegate_core::stats::{Counter, Reason};
 
 use crate::gate::LISTS;
 use crate::house::{Memory, Protocol, services};
+use crate::link::Stage;
 use crate::rig::Rig;
-use crate::scenarios::{Bed, Got, SETUP};
+use crate::rng::Rng;
+use crate::scenarios::{Bed, Got, SETUP, Setup};
 use crate::world::World;
+
+/// `Admission::default()` is no constant.
+const OLDEST: Admission<'static> =
+    Admission { allow: &[], deny: &[], per_client: 0, per_second: 0, when_full: WhenFull::Oldest };
 
 fn open_from(rig: &mut Rig, host: usize) -> usize {
     rig.world.next_host = Some(host);
@@ -47,13 +53,14 @@ fn a_client_has_so_many_connections_and_another_when_one_of_them_ends() {
 }
 
 #[test]
-fn without_memory_for_a_table_clients_cannot_be_counted_and_nothing_else_is_lost() {
+fn terms_that_need_memory_that_was_not_lent_are_refused_and_others_are_not() {
     let (mut world, mut memory) = (World::new(1), Memory::new(4, 8, 16, 64, 64));
-    let storage = Storage { clients: &mut [], ..memory.lend() };
+    let storage = Storage { clients: &mut [], elder_cells: &mut [], ..memory.lend() };
     let mut server = Dispatcher::new(storage, services(&[Protocol::Echo]));
     let door = world.door();
     let Ok(id) = server.listen(&mut world, door, 4, SETUP.rules) else { panic!("no room") };
-    assert_eq!(server.admit(id, Admission { per_client: 1, ..Admission::default() }), Err(NoTable));
+    assert_eq!(server.admit(id, Admission { per_client: 1, ..Admission::default() }), Err(NotLent));
+    assert_eq!(server.admit(id, OLDEST), Err(NotLent));
     assert_eq!(server.admit(id, Admission { deny: LISTS[1], ..Admission::default() }), Ok(()));
 }
 
@@ -84,4 +91,41 @@ fn who_is_refused_costs_the_others_no_token() {
     open_from(&mut rig, 1);
     open_from(&mut rig, 1);
     assert_eq!((rig.taken(), rig.stats().count(Counter::RefusedDenied)), (2, 5));
+}
+
+#[test]
+fn a_full_listener_closes_whoever_was_silent_for_longest_and_nobody_else() {
+    let mut rig = Rig::start_with(Setup { connections: 5, ..SETUP }, OLDEST);
+    let mut rng = Rng::new(5);
+    // The clients that are in, with the time of their last byte.
+    let mut inside: Vec<(u64, usize)> = Vec::new();
+    for round in 0..300 {
+        rig.wait(1 + rng.below(20) as u64);
+        if rng.chance(700) && !inside.is_empty() {
+            let at = rng.below(inside.len());
+            inside[at].0 = rig.now_ms;
+            rig.send(&mut inside[at].1, b"x");
+            assert_eq!(rig.read(&mut inside[at].1, 1), b"x");
+            continue;
+        }
+        let newcomer = rig.open();
+        if inside.len() == 5 {
+            inside.sort();
+            let (_, mut oldest) = inside.remove(0);
+            assert_eq!(rig.look(&mut oldest), Got::End, "round {round}");
+        }
+        inside.push((rig.now_ms, newcomer));
+        assert!(inside.iter().all(|(_, client)| rig.world.links[*client].stage == Stage::Taken), "round {round}");
+        assert!(rig.world.watched(0));
+    }
+    assert!(rig.closed(Reason::MadeRoom) > 50 && rig.stats().count(Counter::SharesFull) == 0);
+}
+
+#[test]
+fn who_is_refused_makes_no_one_leave() {
+    let mut rig = Rig::start_with(Setup { connections: 1, ..SETUP }, Admission { deny: LISTS[3], ..OLDEST });
+    let mut inside = open_from(&mut rig, 1);
+    open_from(&mut rig, 0);
+    rig.send(&mut inside, b"in");
+    assert_eq!((rig.read(&mut inside, 2), rig.closed(Reason::MadeRoom)), (b"in".to_vec(), 0));
 }

@@ -32,6 +32,8 @@ pub struct Memory<C, S: Service> {
     scratch: Vec<u8>,
     outbox: Vec<u8>,
     clients: Vec<Client>,
+    elder_cells: Vec<u64>,
+    elder_places: Vec<u32>,
 }
 
 impl<C, S: Service> Memory<C, S> {
@@ -49,6 +51,8 @@ impl<C, S: Service> Memory<C, S> {
             outbox: vec![0; outbox],
             // The least there may be: the table is met crowded.
             clients: vec![Client::default(); slots + 1],
+            elder_cells: vec![0; slots],
+            elder_places: vec![0; slots],
         }
     }
 
@@ -66,6 +70,8 @@ impl<C, S: Service> Memory<C, S> {
             outbox: &mut self.outbox,
             clients: &mut self.clients,
             seed: [11, 12],
+            elder_cells: &mut self.elder_cells,
+            elder_places: &mut self.elder_places,
         }
     }
 }

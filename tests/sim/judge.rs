@@ -1,5 +1,6 @@
 //! The invariants of DESIGN 7 as they are visible from outside, checked after every call of the dispatcher.
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::blocks::RESERVE;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::limits::{ACCEPT_RETRY_MS, LINGER_MS};
@@ -54,12 +55,10 @@ impl Judge {
         for (listener, socket) in plan.sockets.iter().enumerate() {
             let taken = world.alive().iter().filter(|at| world.links[**at].listener == listener).count();
             assert!(taken <= socket.connections as usize, "listener {listener}: more than its share");
+            let room = taken < socket.connections as usize || socket.terms.when_full == WhenFull::Oldest;
             if world.watched(listener) {
-                assert!(
-                    world.stuck(listener) || taken < socket.connections as usize && !self.ending,
-                    "a full listener is watched"
-                );
-            } else if taken < socket.connections as usize && !self.ending {
+                assert!(world.stuck(listener) || room && !self.ending, "a full listener is watched");
+            } else if room && !self.ending {
                 let retry = server.next_deadline().unwrap_or(u64::MAX);
                 let rest_ms = match socket.terms.per_second {
                     0 => ACCEPT_RETRY_MS,
@@ -122,6 +121,7 @@ impl Judge {
             || link.stage == Stage::Lost
             || link.reasons.iter().any(|reason| match reason {
                 Reason::Drained | Reason::Stopped | Reason::BlocksDry => true,
+                Reason::MadeRoom => socket.terms.when_full == WhenFull::Oldest,
                 Reason::IdleTimeout => !self.calm || socket.idle_ms < 60_000,
                 Reason::WriteTimeout => !self.calm || socket.write_ms < 30_000,
                 Reason::RequestTimeout => socket.request_ms > 0,

@@ -3,7 +3,7 @@
 //! Swarm testing: whole kinds of trouble are on or off for a run, so that rare combinations are met, and so that a
 //! run without a kind can be judged more strictly.
 
-use tidegate_core::admission::Admission;
+use tidegate_core::admission::{Admission, WhenFull};
 
 use crate::gate::LISTS;
 use crate::house::Protocol;
@@ -124,6 +124,7 @@ fn terms(rng: &mut Rng) -> Admission<'static> {
         deny: list(),
         per_client: rng.pick(&[0, 0, 0, 0, 1, 2, 5]),
         per_second: rng.pick(&[0, 0, 0, 0, 1, 3, 50]),
+        when_full: rng.pick(&[WhenFull::Wait, WhenFull::Wait, WhenFull::Wait, WhenFull::Oldest]),
     }
 }
 

@@ -178,6 +178,13 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Socket",
+        key: "WhenFull",
+        kind: Kind::Choice(&["wait", "oldest"]),
+        default: "wait",
+        help: "When all are taken: newcomers wait, or the one silent for longest is closed for them.",
+    },
+    Directive {
+        section: "Socket",
         key: "PerClient",
         kind: Kind::Number { min: 0, max: CONNECTIONS_MAX as u64 },
         default: "0",

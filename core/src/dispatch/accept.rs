@@ -3,19 +3,37 @@
 use nb::Error::{Other, WouldBlock};
 
 use super::Dispatcher;
-use crate::admission::Refusal;
+use crate::admission::{Admission, NotLent, Refusal, WhenFull};
 use crate::conn::Slot;
+use crate::elders::Elders;
 use crate::event::Token;
 use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_PER_EVENT};
-use crate::listen::Listener;
+use crate::listen::{Listener, ListenerId};
 use crate::net::{Gone, Net, PackedPeer, Peer};
+use crate::rate::Bucket;
 use crate::serve::Why;
 use crate::service::{Cause, Service};
-use crate::stats::Counter;
+use crate::stats::{Counter, Reason};
 use crate::text::sock_ntop;
 use crate::timer::NEVER;
 
-impl<N: Net, S: Service> Dispatcher<'_, N, S> {
+impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
+    /// Sets a listener's terms, once and before it has met anyone; without this it lets everyone in.
+    pub fn admit(&mut self, id: ListenerId, admission: Admission<'m>) -> Result<(), NotLent> {
+        let Some(listener) = self.listeners.get_mut(id.index()) else { return Ok(()) };
+        let connections = self.kit.pool.free(listener.share);
+        if admission.per_client > 0 && !self.clients.reserve(connections) {
+            return Err(NotLent);
+        }
+        if admission.when_full == WhenFull::Oldest {
+            let cells = self.elder_cells.split_off_mut(..connections as usize).ok_or(NotLent)?;
+            let places = self.elder_places.split_off_mut(..connections as usize).ok_or(NotLent)?;
+            listener.elders = Some(Elders::new(self.kit.pool.base(listener.share), cells, places));
+        }
+        (listener.admission, listener.bucket) = (admission, Bucket::new(admission.per_second));
+        Ok(())
+    }
+
     pub(super) fn accept(&mut self, net: &mut N, id: usize) {
         // Again, should the world have refused to stop reporting.
         self.watch_listener(net, id);
@@ -54,6 +72,9 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         if let Some(listener) = self.listeners.get_mut(id) {
             listener.bucket.take(self.kit.now_ms);
         }
+        if self.kit.pool.free(share) == 0 {
+            self.retire(net, id);
+        }
         match self.kit.pool.take(share) {
             Some(token) => self.open(net, token, conn, peer, id),
             None => {
@@ -62,6 +83,21 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
                 net.close(conn);
             }
         }
+    }
+
+    /// Closes the connection of a full listener that has been silent for longest.
+    fn retire(&mut self, net: &mut N, id: usize) {
+        let slots = &*self.slots;
+        let Some(elders) = self.listeners.get_mut(id).and_then(|listener| listener.elders.as_mut()) else { return };
+        let Some(at) = elders.longest(|slot| slots.get(slot).map_or(0, |slot| slot.active_ms)) else { return };
+        let (Some(token), Some(slot)) = (self.kit.pool.token(at), slots.get(at)) else { return };
+        log::warn!(
+            "listener {}: all connections taken (Connections, WhenFull): closing {}, silent for {} ms",
+            id,
+            sock_ntop(slot.peer.unpack()).as_str(),
+            self.kit.now_ms.saturating_sub(slot.active_ms)
+        );
+        self.close(net, token, at, Reason::MadeRoom);
     }
 
     /// Whether a newcomer is refused; if so, that is counted and told. Who is not is counted to its client.
@@ -100,6 +136,9 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         };
         *slot = Slot::open(conn, PackedPeer::pack(peer), listener as u8, self.kit.now_ms);
         *state = S::State::default();
+        if let Some(elders) = self.listeners.get_mut(listener).and_then(|listener| listener.elders.as_mut()) {
+            elders.enter(at, self.kit.now_ms);
+        }
         self.turn(net, token, at, Why::Step(Cause::Opened));
     }
 
@@ -113,7 +152,7 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
     pub(super) fn watch_listener(&mut self, net: &mut N, id: usize) {
         let Some(listener) = self.listeners.get(id) else { return };
         let want = self.wants(listener);
-        let (watched, room) = (listener.watched, self.kit.pool.free(listener.share) > 0);
+        let (watched, room) = (listener.watched, self.has_room(listener));
         let idle = self.draining || self.retry_ms != NEVER;
         if let (false, true, Some(at_ms)) = (idle, room, listener.bucket.ready_at(self.kit.now_ms)) {
             self.rate_ms = self.rate_ms.min(at_ms);
@@ -149,6 +188,11 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
     /// Whether a connection could be taken now.
     pub(super) fn wants(&self, listener: &Listener<'_, N::Listener>) -> bool {
         let resting = self.draining || self.retry_ms != NEVER;
-        !resting && self.kit.pool.free(listener.share) > 0 && listener.bucket.ready_at(self.kit.now_ms).is_none()
+        !resting && self.has_room(listener) && listener.bucket.ready_at(self.kit.now_ms).is_none()
+    }
+
+    fn has_room(&self, listener: &Listener<'_, N::Listener>) -> bool {
+        let makes_room = listener.elders.is_some() && self.kit.pool.taken(listener.share) > 0;
+        makes_room || self.kit.pool.free(listener.share) > 0
     }
 }

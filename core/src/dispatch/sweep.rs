@@ -38,8 +38,11 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
             let deadline = slot.deadline(&self.kit.rules_of(slot.listener));
             let armed = self.timers.armed(at).unwrap_or(NEVER);
             assert!(armed <= deadline, "slot {at}: armed for {armed}, due at {deadline}");
-            let admission = &self.listeners[slot.listener as usize].admission;
-            counted += u32::from(admission.counted(slot.listener, slot.peer.unpack().ip()).is_some());
+            let listener = &self.listeners[slot.listener as usize];
+            if let Some(elders) = &listener.elders {
+                elders.check(at, slot.active_ms);
+            }
+            counted += u32::from(listener.admission.counted(slot.listener, slot.peer.unpack().ip()).is_some());
             assert_eq!(slot.watched, slot.interest(self.kit.scratch.len()), "slot {at}: interest");
         }
         self.clients.check(counted);

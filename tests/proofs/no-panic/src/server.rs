@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU32;
 
-use tidegate_core::admission::Admission;
+use tidegate_core::admission::{Admission, WhenFull};
 use tidegate_core::blocks::BlockMark;
 use tidegate_core::clients::Client;
 use tidegate_core::conn::Slot;
@@ -32,6 +32,8 @@ pub struct LentStorage<State> {
     outbox: Lent<u8>,
     clients: Lent<Client>,
     seed: [u64; 2],
+    elder_cells: Lent<u64>,
+    elder_places: Lent<u32>,
 }
 
 impl<State> LentStorage<State> {
@@ -49,6 +51,8 @@ impl<State> LentStorage<State> {
             outbox: self.outbox.get(),
             clients: self.clients.get(),
             seed: self.seed,
+            elder_cells: self.elder_cells.get(),
+            elder_places: self.elder_places.get(),
         }
     }
 }
@@ -63,6 +67,7 @@ pub struct LentRules {
     deny: Lent<Prefix>,
     per_client: u32,
     per_second: u32,
+    when_full: WhenFull,
 }
 
 macro_rules! entries {
@@ -84,9 +89,10 @@ macro_rules! entries {
             connections: u32,
             rules: LentRules,
         ) -> isize {
-            let LentRules { idle_ms, request_ms, write_ms, info, allow, deny, per_client, per_second } = rules;
+            let LentRules { idle_ms, request_ms, write_ms, info, allow, deny, per_client, per_second, when_full } =
+                rules;
             let rules = Rules { idle_ms, request_ms, write_ms, info: info.text() };
-            let admission = Admission { allow: allow.get(), deny: deny.get(), per_client, per_second };
+            let admission = Admission { allow: allow.get(), deny: deny.get(), per_client, per_second, when_full };
             match server.listen(&mut World, socket, connections, rules) {
                 Ok(id) if server.admit(id, admission).is_ok() => id.index() as isize,
                 _ => -1,
