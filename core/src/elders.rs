@@ -20,10 +20,12 @@ impl<'m> Elders<'m> {
         Self { base, heap: Timers::new(cells, places) }
     }
 
+    #[cold]
     pub fn enter(&mut self, slot: usize, now_ms: u64) {
         self.heap.arm(slot.wrapping_sub(self.base), now_ms);
     }
 
+    #[cold]
     pub fn leave(&mut self, slot: usize) {
         self.heap.forget(slot.wrapping_sub(self.base));
     }

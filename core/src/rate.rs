@@ -18,10 +18,16 @@ impl Bucket {
     }
 
     /// When there will be a token; `None` if there is one.
+    #[inline]
     pub fn ready_at(&self, now_ms: u64) -> Option<u64> {
+        if self.per_second == 0 { None } else { self.limited_at(now_ms) }
+    }
+
+    #[cold]
+    fn limited_at(&self, now_ms: u64) -> Option<u64> {
         let (rate, now_ms) = (u64::from(self.per_second), now_ms.max(self.at_ms));
         let missing = self.spent_at(now_ms).saturating_add(TOKEN).saturating_sub(rate.saturating_mul(TOKEN));
-        if rate == 0 || missing == 0 {
+        if missing == 0 {
             return None;
         }
         // A millisecond brings `rate` thousandths; the check is for the proof that nothing here divides by zero.
@@ -29,6 +35,7 @@ impl Bucket {
     }
 
     /// Spends a token.
+    #[inline]
     pub fn take(&mut self, now_ms: u64) {
         if self.per_second > 0 {
             self.spent = self.spent_at(now_ms).saturating_add(TOKEN);

@@ -181,14 +181,14 @@ pub const DIRECTIVES: &[Directive] = &[
         key: "WhenFull",
         kind: Kind::Choice(&["wait", "oldest"]),
         default: "wait",
-        help: "When all are taken: newcomers wait, or the one silent for longest is closed for them.",
+        help: "With all Connections taken newcomers wait, or the one silent for longest is closed for them.",
     },
     Directive {
         section: "Socket",
         key: "PerClient",
         kind: Kind::Number { min: 0, max: CONNECTIONS_MAX as u64 },
         default: "0",
-        help: "Of these for one IPv4 address, or one /64 of IPv6; further ones are closed at once; 0 is all.",
+        help: "Connections of one IPv4 address or IPv6 /64 with each worker; more are refused; 0 is no limit.",
     },
     Directive {
         section: "Socket",

@@ -86,6 +86,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     /// Closes the connection of a full listener that has been silent for longest.
+    #[cold]
     fn retire(&mut self, net: &mut N, id: usize) {
         let slots = &*self.slots;
         let Some(elders) = self.listeners.get_mut(id).and_then(|listener| listener.elders.as_mut()) else { return };
@@ -101,6 +102,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     /// Whether a newcomer is refused; if so, that is counted and told. Who is not is counted to its client.
+    #[cold]
     fn refuses(&mut self, id: usize, peer: Peer) -> bool {
         let Some(admission) = self.listeners.get(id).map(|listener| listener.admission) else { return true };
         let Some(refusal) = admission.refuses(id as u8, peer.ip(), &mut self.clients) else { return false };
@@ -119,6 +121,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     /// A connection that its listener may have counted by client is gone.
+    #[cold]
     pub(super) fn uncount(&mut self, id: usize, peer: Peer) {
         let Some(listener) = self.listeners.get(id) else { return };
         if let Some(client) = listener.admission.counted(id as u8, peer.ip()) {
@@ -152,6 +155,15 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     pub(super) fn watch_listener(&mut self, net: &mut N, id: usize) {
         let Some(listener) = self.listeners.get(id) else { return };
         let want = self.wants(listener);
+        if !(want && listener.watched) {
+            self.settle_listener(net, id, want);
+        }
+    }
+
+    /// Starts or stops to watch a listener, or says until when it rests.
+    #[cold]
+    fn settle_listener(&mut self, net: &mut N, id: usize, want: bool) {
+        let Some(listener) = self.listeners.get(id) else { return };
         let (watched, room) = (listener.watched, self.has_room(listener));
         let idle = self.draining || self.retry_ms != NEVER;
         if let (false, true, Some(at_ms)) = (idle, room, listener.bucket.ready_at(self.kit.now_ms)) {
