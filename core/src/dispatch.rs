@@ -5,17 +5,18 @@
 //! nothing to drain. Each function splits the dispatcher into its fields, runs a turn on one slot, and settles what
 //! came of it; a connection is closed in `Dispatcher::close` and nowhere else.
 
+mod accept;
 mod sweep;
 
 use heapless::Vec;
-use nb::Error::{Other, WouldBlock};
 
 use crate::blocks::{BlockMark, Blocks, Held};
+use crate::clients::{Client, Clients};
 use crate::conn::Slot;
 use crate::event::{Event, Token};
-use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_PER_EVENT, LISTENERS_MAX, TURNS_PER_CALL};
+use crate::limits::{LISTENERS_MAX, TURNS_PER_CALL};
 use crate::listen::{Listener, ListenerId, Rules};
-use crate::net::{Gone, Net, PackedPeer, Peer};
+use crate::net::Net;
 use crate::pool::{Mark, Pool};
 use crate::serve::{Fate, Kit, Turn, Why};
 use crate::service::{Cause, Context, Service};
@@ -38,6 +39,14 @@ pub struct Storage<'m, C, S: Service> {
     pub scratch: &'m mut [u8],
     /// What one step may write.
     pub outbox: &'m mut [u8],
+    /// For `per_client`: more than the connections of the listeners that have it, best twice as many. May be empty:
+    /// then no listener can have it.
+    pub clients: &'m mut [Client],
+    /// A secret, so that nobody can choose addresses that all meet in one place of `clients`.
+    pub seed: [u64; 2],
+    /// For `WhenFull::Oldest`: both as long as the connections of the listeners that have it. May be empty.
+    pub elder_cells: &'m mut [u64],
+    pub elder_places: &'m mut [u32],
 }
 
 /// The connections of one worker, and everything that moves them.
@@ -46,9 +55,15 @@ pub struct Dispatcher<'m, N: Net, S: Service> {
     slots: &'m mut [Slot<N::Conn>],
     states: &'m mut [S::State],
     timers: Timers<'m>,
-    listeners: Vec<Listener<N::Listener>, LISTENERS_MAX>,
+    clients: Clients<'m>,
+    /// What is left of that memory.
+    elder_cells: &'m mut [u64],
+    elder_places: &'m mut [u32],
+    listeners: Vec<Listener<'m, N::Listener>, LISTENERS_MAX>,
     /// When listeners that rest for want of descriptors are tried again.
     retry_ms: u64,
+    /// When the first listener that rests because of its rate may accept again.
+    rate_ms: u64,
     draining: bool,
     /// While draining: slots below this one have been looked at.
     drained_to: usize,
@@ -74,8 +89,12 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             slots: storage.slots,
             states: storage.states,
             timers: Timers::new(storage.timer_cells, storage.timer_places),
+            clients: Clients::new(storage.clients, storage.seed),
+            elder_cells: storage.elder_cells,
+            elder_places: storage.elder_places,
             listeners: Vec::new(),
             retry_ms: NEVER,
+            rate_ms: NEVER,
             draining: false,
             drained_to: 0,
             #[cfg(debug_assertions)]
@@ -97,9 +116,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         }
         let Some(share) = self.kit.pool.add_share(connections) else { return Err(socket) };
         let id = self.listeners.len();
-        if let Err(listener) =
-            self.listeners.push(Listener { socket: Some(socket), share, watched: false, told: false })
-        {
+        if let Err(listener) = self.listeners.push(Listener::new(socket, share)) {
             return listener.socket.map_or_else(|| Ok(ListenerId(id)), Err);
         }
         // As long as the listeners, so there is room.
@@ -127,8 +144,11 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     /// Deals with what is due: deadlines, woken connections, resting listeners, the drain. Harmless at any time.
     pub fn on_time(&mut self, net: &mut N, now_ms: u64) {
         self.tick(now_ms);
-        if self.retry_ms <= self.kit.now_ms {
-            self.retry_ms = NEVER;
+        if self.retry_ms.min(self.rate_ms) <= self.kit.now_ms {
+            if self.retry_ms <= self.kit.now_ms {
+                self.retry_ms = NEVER;
+            }
+            self.rate_ms = NEVER;
             self.watch_listeners(net);
         }
         for _ in 0..TURNS_PER_CALL {
@@ -199,7 +219,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if self.kit.pool.any_woken() || self.draining && self.drained_to < self.kit.pool.end() {
             return Some(self.kit.now_ms);
         }
-        let next = self.timers.next().min(self.retry_ms);
+        let next = self.timers.next().min(self.retry_ms).min(self.rate_ms);
         (next != NEVER).then_some(next)
     }
 
@@ -222,54 +242,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     // The path of an event.
-
-    fn accept(&mut self, net: &mut N, id: usize) {
-        // Again, should the world have refused to stop reporting.
-        self.watch_listener(net, id);
-        for _ in 0..ACCEPTS_PER_EVENT {
-            let Some(listener) = self.listeners.get_mut(id).filter(|l| l.watched) else { break };
-            if self.kit.pool.free(listener.share) == 0 || self.retry_ms != NEVER {
-                break;
-            }
-            let (Some(socket), share) = (&listener.socket, listener.share) else { break };
-            match net.accept(socket) {
-                Ok((conn, peer)) => match self.kit.pool.take(share) {
-                    Some(token) => self.open(net, token, conn, peer, id),
-                    None => {
-                        self.kit.stats.add(Counter::Impossible, 1);
-                        net.close(conn);
-                    }
-                },
-                Err(WouldBlock) => {
-                    listener.told = false;
-                    break;
-                }
-                Err(Other(Gone::Reset | Gone::Refused)) => self.kit.stats.add(Counter::AcceptsLost, 1),
-                Err(Other(Gone::NoRoom | Gone::Other)) => {
-                    self.kit.stats.add(Counter::AcceptsStarved, 1);
-                    if !core::mem::replace(&mut listener.told, true) {
-                        log::warn!("listener {}: out of descriptors or memory, others wait in the backlog", id);
-                    }
-                    self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS);
-                    self.watch_listeners(net);
-                }
-            }
-            self.watch_listener(net, id);
-        }
-    }
-
-    fn open(&mut self, net: &mut N, token: Token, conn: N::Conn, peer: Peer, listener: usize) {
-        self.kit.stats.add(Counter::Accepted, 1);
-        self.kit.stats.taken_peak = self.kit.stats.taken_peak.max(self.kit.pool.taken_in_all());
-        let at = token.slot as usize;
-        let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else {
-            self.kit.stats.add(Counter::Impossible, 1);
-            return;
-        };
-        *slot = Slot::open(conn, PackedPeer::pack(peer), listener as u8, self.kit.now_ms);
-        *state = S::State::default();
-        self.turn(net, token, at, Why::Step(Cause::Opened));
-    }
 
     /// Looks at the next slots for connections at rest.
     fn drain_some(&mut self, net: &mut N) {
@@ -351,6 +323,13 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.kit.blocks.clear(&mut slot.input, Held::Input);
         self.kit.blocks.clear(&mut slot.output, Held::Output);
         self.timers.forget(at);
+        if let Some(elders) = self.listeners.get_mut(listener).and_then(|listener| listener.elders.as_mut()) {
+            elders.leave(at);
+        }
+        if self.listeners.get(listener).is_some_and(|listener| listener.admission.per_client > 0) {
+            let peer = slot.peer.unpack();
+            self.uncount(listener, peer);
+        }
         net.close(conn);
         if !self.kit.pool.release(token) {
             self.kit.stats.add(Counter::Impossible, 1);
@@ -361,36 +340,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             self.watch_listeners(net);
         } else {
             self.watch_listener(net, listener);
-        }
-    }
-
-    // Listeners.
-
-    fn watch_listeners(&mut self, net: &mut N) {
-        for id in 0..self.listeners.len() {
-            self.watch_listener(net, id);
-        }
-    }
-
-    /// A listener is watched exactly while a connection could be taken: a backlog never spins the loop.
-    fn watch_listener(&mut self, net: &mut N, id: usize) {
-        let Some(listener) = self.listeners.get_mut(id) else { return };
-        let room = self.kit.pool.free(listener.share) > 0;
-        let want = room && !self.draining && self.retry_ms == NEVER;
-        if want == listener.watched {
-            return;
-        }
-        if !room && !self.draining {
-            self.kit.stats.add(Counter::SharesFull, 1);
-            if !core::mem::replace(&mut listener.told, true) {
-                let all = self.kit.pool.taken(listener.share);
-                log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
-            }
-        }
-        let Some(socket) = &listener.socket else { return };
-        match net.watch_listener(socket, Token::of_listener(id), want) {
-            Ok(()) => listener.watched = want,
-            Err(_) => self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS),
         }
     }
 

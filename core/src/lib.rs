@@ -13,7 +13,7 @@
 //!    [`blocks`].
 //! 4. [`service`]: the protocol, a pure step. Echo and discard are here; yours looks the same.
 //! 5. [`conn`]: what the connection is now; its interest and its deadline are functions of that. [`timer`] keeps the
-//!    deadlines, [`listen`] the listeners, [`stats`] the counts.
+//!    deadlines, [`listen`] the listeners, [`admission`] whom they let in ([`prefix`], [`clients`]), [`stats`] the counts.
 //!
 //! Beside that path: [`conf`] reads configuration files, [`master`] is a supervisor of worker processes as a table,
 //! [`text`] writes addresses, [`limits`] names every fixed bound with its reason.
@@ -24,16 +24,21 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod blocks;
+pub mod clients;
 pub mod conf;
 pub mod conn;
 pub mod dispatch;
+mod elders;
 pub mod event;
 pub mod limits;
 pub mod listen;
 pub mod master;
 pub mod net;
 pub mod pool;
+pub mod prefix;
+mod rate;
 mod serve;
 pub mod service;
 pub mod stats;

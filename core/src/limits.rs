@@ -25,6 +25,9 @@ pub const STEPS_PER_EVENT: usize = 16;
 /// Deadlines and wakes served in one call, so that a mass expiry cannot hold up traffic.
 pub const TURNS_PER_CALL: usize = 64;
 
+/// Connections looked at to find the one that has been silent for longest, so that no newcomer costs a walk over all.
+pub const LOOKS_MAX: usize = 64;
+
 /// How long a listener rests when descriptors or kernel memory ran out. Another process may free them and no event
 /// will tell; four looks a second cost nothing and resume well within a second.
 pub const ACCEPT_RETRY_MS: u64 = 250;
@@ -46,7 +49,7 @@ pub const LINE_BYTES_MAX: usize = 1_024;
 pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
 
 /// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
-pub const ENTRIES_MAX: usize = 160;
+pub const ENTRIES_MAX: usize = 272;
 
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
@@ -54,8 +57,18 @@ pub const PATH_BYTES_MAX: usize = 512;
 /// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
+/// The largest `AcceptRate`: no machine accepts more.
+pub const ACCEPT_RATE_MAX: u64 = 1_000_000;
+
+/// Prefixes in one `Allow` or `Deny`: each newcomer is compared with all of them, and a line holds no more than some
+/// forty short ones. Who needs more has a firewall.
+pub const PREFIXES_MAX: usize = 32;
+
 /// Bytes of the free text a socket hands to its service.
 pub const INFO_BYTES_MAX: usize = 255;
 
 /// The longest time a configuration may ask for.
 pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// The longest `KeepAlive`: TCP_KEEPIDLE takes 32767 s, a little over nine hours.
+pub const KEEPALIVE_MS_MAX: u64 = 9 * 60 * 60 * 1_000;

@@ -1,6 +1,9 @@
 //! A listener: its socket and its share of the pool; and the rules for its connections.
 
+use crate::admission::Admission;
+use crate::elders::Elders;
 use crate::pool::ShareId;
+use crate::rate::Bucket;
 
 /// What holds for every connection of a listener. Times in milliseconds; 0 is no limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +29,7 @@ impl ListenerId {
     }
 }
 
-pub(crate) struct Listener<L> {
+pub(crate) struct Listener<'m, L> {
     /// Gone once draining has begun.
     pub socket: Option<L>,
     pub share: ShareId,
@@ -35,4 +38,23 @@ pub(crate) struct Listener<L> {
     /// The log knows that newcomers wait. One line is enough until nobody waits any more: a server that is full for
     /// days must not fill a flash with saying so at each connection that leaves and each that takes its place.
     pub told: bool,
+    pub admission: Admission<'m>,
+    pub bucket: Bucket,
+    /// With `WhenFull::Oldest`.
+    pub elders: Option<Elders<'m>>,
+}
+
+impl<L> Listener<'_, L> {
+    /// One that lets everyone in and is not watched yet.
+    pub fn new(socket: L, share: ShareId) -> Self {
+        Self {
+            socket: Some(socket),
+            share,
+            watched: false,
+            told: false,
+            admission: Admission::default(),
+            bucket: Bucket::default(),
+            elders: None,
+        }
+    }
 }

@@ -154,6 +154,11 @@ impl<'m> Pool<'m> {
         self.shares.get(share.0 as usize).map_or(0, |s| s.capacity.wrapping_sub(s.taken))
     }
 
+    /// The first slot of a share.
+    pub fn base(&self, share: ShareId) -> usize {
+        self.shares.get(share.0 as usize).map_or(0, |s| s.base as usize)
+    }
+
     /// Slots taken in all shares.
     pub fn taken_in_all(&self) -> u32 {
         self.shares.iter().fold(0, |sum, s| sum.wrapping_add(s.taken))

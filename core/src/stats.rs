@@ -32,6 +32,12 @@ named_enum! {
         AcceptsStarved = "accepts_starved",
         /// Times a listener had to wait for a slot of its share.
         SharesFull = "shares_full",
+        /// Times a listener had to wait because of `AcceptRate`.
+        RatesReached = "rates_reached",
+        /// Newcomers closed at once because of `Allow` or `Deny`.
+        RefusedDenied = "refused_denied",
+        /// Newcomers closed at once because their client has `PerClient` connections.
+        RefusedPerClient = "refused_per_client",
         /// Bytes received.
         BytesIn = "bytes_in",
         /// Bytes sent.
@@ -66,6 +72,8 @@ named_enum! {
         InputLimit = "input_limit",
         /// The longest holder of blocks when they ran out (`Blocks`).
         BlocksDry = "blocks_dry",
+        /// Silent for longest when its listener was full and another came (`WhenFull = oldest`).
+        MadeRoom = "made_room",
         /// The world could not watch it.
         Unwatched = "unwatched",
         /// At rest while draining.

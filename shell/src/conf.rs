@@ -122,10 +122,17 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
+        oldest_makes_room: section.text("WhenFull") == "oldest",
+        per_client: narrow(section.number("PerClient")),
+        accept_rate: narrow(section.number("AcceptRate")),
+        allow: section.prefixes("Allow").collect(),
+        deny: section.prefixes("Deny").collect(),
         backlog: narrow(section.number("Backlog")),
         idle_ms: section.time_ms("IdleTimeout"),
         request_ms: section.time_ms("RequestTimeout"),
         write_ms: section.time_ms("WriteTimeout"),
+        keepalive_ms: section.time_ms("KeepAlive"),
+        user_timeout_ms: section.time_ms("UserTimeout"),
         info: section.text("DBInfo").to_string(),
     }
 }

@@ -33,7 +33,7 @@ impl Listeners {
     pub fn open(sockets: &[Socket]) -> Result<Self, Failure> {
         let mut listeners = Self::default();
         for socket in sockets {
-            match open_one(&socket.address, socket.backlog) {
+            match open_one(socket) {
                 Ok(fd) => listeners.sockets.push(fd),
                 Err(errno) => {
                     listeners.remove_paths();
@@ -71,11 +71,12 @@ impl Listeners {
     }
 }
 
-fn open_one(address: &Address, backlog: u32) -> io::Result<OwnedFd> {
-    match (socket::listen(address, backlog), address) {
+fn open_one(Socket { address, backlog, keepalive_ms, user_timeout_ms, .. }: &Socket) -> io::Result<OwnedFd> {
+    let vigil = socket::Vigil { keepalive_ms: *keepalive_ms, user_timeout_ms: *user_timeout_ms };
+    match (socket::listen(address, *backlog, vigil), address) {
         (Err(Errno::ADDRINUSE), Address::Unix(path)) if is_stale(path) => {
             fs::unlink(path)?;
-            socket::listen(address, backlog)
+            socket::listen(address, *backlog, vigil)
         }
         (result, _) => result,
     }

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
 use tidegate_core::conf;
+use tidegate_core::prefix::Prefix;
 
 use crate::log::Severity;
 
@@ -63,10 +64,22 @@ pub struct Socket {
     pub address: Address,
     pub service: String,
     pub connections: u32,
+    /// Whether the connection that was silent for longest makes room when all are taken.
+    pub oldest_makes_room: bool,
+    /// Connections of one client; 0 is no limit.
+    pub per_client: u32,
+    /// Connections let in a second; 0 is no limit.
+    pub accept_rate: u32,
+    pub allow: Vec<Prefix>,
+    pub deny: Vec<Prefix>,
     pub backlog: u32,
     pub idle_ms: u64,
     pub request_ms: u64,
     pub write_ms: u64,
+    /// Silence before the kernel asks whether the peer is still there; 0 is never.
+    pub keepalive_ms: u64,
+    /// How long the kernel waits for an acknowledgement; 0 is its own limit.
+    pub user_timeout_ms: u64,
     /// `DBInfo`: free text for the service.
     pub info: String,
 }

@@ -9,7 +9,8 @@ use tidegate_core::service::BuiltIn;
 
 use crate::os::conn::Conn;
 use crate::os::memory::Arena;
-use crate::settings::{Reserve, Settings};
+use crate::os::random;
+use crate::settings::{Reserve, Settings, Socket};
 
 /// What one `recv` may bring, and so the longest request a service may wait for.
 pub const SCRATCH_BYTES: usize = 32 * 1024;
@@ -22,12 +23,23 @@ pub struct Shape {
     pub slots: usize,
     pub blocks: usize,
     pub block_bytes: usize,
+    /// Places in the table of clients, for `PerClient`.
+    pub clients: usize,
+    /// Connections that may have to make room, for `WhenFull = oldest`.
+    pub elders: usize,
 }
 
 impl Shape {
     pub fn of(settings: &Settings) -> Self {
+        let connections = |are_so: fn(&Socket) -> bool| -> usize {
+            let sockets = settings.sockets.iter().filter(|socket| are_so(socket));
+            sockets.map(|socket| socket.connections as usize).sum()
+        };
         Self {
-            slots: settings.sockets.iter().map(|socket| socket.connections as usize).sum(),
+            slots: connections(|_| true),
+            // A table works best half empty.
+            clients: 2 * connections(|socket| socket.per_client > 0),
+            elders: connections(|socket| socket.oldest_makes_room),
             blocks: settings.memory.blocks as usize,
             block_bytes: settings.memory.block_bytes as usize,
         }
@@ -46,7 +58,7 @@ impl Shape {
     }
 
     fn lay(self, arena: &mut Arena) -> io::Result<Storage<'static, Conn, BuiltIn>> {
-        let Self { slots, blocks, block_bytes } = self;
+        let Self { slots, blocks, block_bytes, clients, elders } = self;
         Ok(Storage {
             marks: arena.take(slots)?,
             slots: arena.take(slots)?,
@@ -58,6 +70,10 @@ impl Shape {
             block_bytes,
             scratch: arena.take(SCRATCH_BYTES)?,
             outbox: arena.take(OUTBOX_BYTES)?,
+            clients: arena.take(clients)?,
+            seed: random::seed(),
+            elder_cells: arena.take(elders)?,
+            elder_places: arena.take(elders)?,
         })
     }
 }
@@ -69,7 +85,7 @@ mod tests {
     #[test]
     fn a_worker_is_lent_exactly_what_is_counted() {
         for (slots, blocks, block_bytes) in [(1, 8, 256), (63, 9, 2_048), (1_025, 256, 2_048), (9_900, 77, 4_096)] {
-            let shape = Shape { slots, blocks, block_bytes };
+            let shape = Shape { slots, blocks, block_bytes, clients: slots, elders: slots / 2 };
             let mut arena = Arena::new(shape.bytes(), false).unwrap();
             let storage = shape.lay(&mut arena).unwrap();
             assert_eq!(arena.taken(), shape.bytes());
@@ -80,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_addressed_has_a_price_and_is_refused() {
-        let shape = Shape { slots: usize::MAX, blocks: 8, block_bytes: 256 };
+        let shape = Shape { slots: usize::MAX, blocks: 8, block_bytes: 256, clients: 0, elders: 0 };
         assert_eq!(shape.bytes(), usize::MAX);
         assert!(shape.lend(Reserve::Use).is_err());
     }

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io;
+use tidegate_core::admission::{Admission, WhenFull};
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::limits::LISTENERS_MAX;
@@ -82,9 +83,15 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
             write_ms: socket.write_ms,
             info: &socket.info,
         };
-        if dispatcher.listen(&mut net, fd, socket.connections, rules).is_err() {
-            return Err(io::Errno::NOMEM);
-        }
+        let admission = Admission {
+            allow: &socket.allow,
+            deny: &socket.deny,
+            per_client: socket.per_client,
+            per_second: socket.accept_rate,
+            when_full: if socket.oldest_makes_room { WhenFull::Oldest } else { WhenFull::Wait },
+        };
+        let id = dispatcher.listen(&mut net, fd, socket.connections, rules).map_err(|_| io::Errno::NOMEM)?;
+        dispatcher.admit(id, admission).map_err(|_| io::Errno::NOMEM)?;
     }
     (given.ready)();
     // Not where someone may be debugging: breakpoints live in the pages given back.

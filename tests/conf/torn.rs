@@ -1,6 +1,7 @@
 //! Texts cut at every byte and with bytes bent: no panic, every position inside the text, every value in its range.
 
 use tidegate_core::conf::{self, DIRECTIVES, Document, Kind, Origin, Problem};
+use tidegate_core::limits::PREFIXES_MAX;
 
 use super::{Text, golden_files, root};
 
@@ -76,6 +77,7 @@ fn in_range(document: &Document<'_>) {
                 Kind::Switch => _ = section.switch(key),
                 Kind::Choice(words) => assert!(words.contains(&section.text(key)), "{key}"),
                 Kind::Text { max_bytes } => assert!(section.text(key).len() <= max_bytes, "{key}"),
+                Kind::Prefixes => assert!(section.prefixes(key).count() <= PREFIXES_MAX, "{key}"),
                 Kind::Address => _ = section.address(key),
             }
         }

@@ -1,5 +1,6 @@
 //! The program from outside: its processes, signals, titles, files and exit codes.
 
+mod limits;
 mod server;
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! What a dispatcher under test is made of, whatever its world: memory to lend, and the services.
 
 use tidegate_core::blocks::BlockMark;
+use tidegate_core::clients::Client;
 use tidegate_core::conn::Slot;
 use tidegate_core::dispatch::Storage;
 use tidegate_core::pool::Mark;
@@ -30,6 +31,9 @@ pub struct Memory<C, S: Service> {
     block_bytes: usize,
     scratch: Vec<u8>,
     outbox: Vec<u8>,
+    clients: Vec<Client>,
+    elder_cells: Vec<u64>,
+    elder_places: Vec<u32>,
 }
 
 impl<C, S: Service> Memory<C, S> {
@@ -45,6 +49,10 @@ impl<C, S: Service> Memory<C, S> {
             block_bytes,
             scratch: vec![0; scratch],
             outbox: vec![0; outbox],
+            // The least there may be: the table is met crowded.
+            clients: vec![Client::default(); slots + 1],
+            elder_cells: vec![0; slots],
+            elder_places: vec![0; slots],
         }
     }
 
@@ -60,6 +68,10 @@ impl<C, S: Service> Memory<C, S> {
             block_bytes: self.block_bytes,
             scratch: &mut self.scratch,
             outbox: &mut self.outbox,
+            clients: &mut self.clients,
+            seed: [11, 12],
+            elder_cells: &mut self.elder_cells,
+            elder_places: &mut self.elder_places,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The invariants of DESIGN 7 as they are visible from outside, checked after every call of the dispatcher.
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::blocks::RESERVE;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::limits::{ACCEPT_RETRY_MS, LINGER_MS};
@@ -38,6 +39,9 @@ impl Judge {
         assert_eq!(count(Counter::BytesIn), world.bytes_in, "bytes in");
         assert_eq!(count(Counter::BytesOut), world.bytes_out, "bytes out");
         assert_eq!(count(Counter::AcceptsStarved), world.starved, "accepts without a descriptor");
+        for counter in [Counter::RefusedDenied, Counter::RefusedPerClient] {
+            assert_eq!(count(counter), world.refused[counter as usize], "{}", counter.name());
+        }
         let audited = server.service();
         assert_eq!((audited.opened, audited.closed), (world.accepted, world.closed), "what the service was told");
         assert_eq!(audited.living.len(), world.alive().len(), "who the service thinks is alive");
@@ -51,18 +55,21 @@ impl Judge {
         for (listener, socket) in plan.sockets.iter().enumerate() {
             let taken = world.alive().iter().filter(|at| world.links[**at].listener == listener).count();
             assert!(taken <= socket.connections as usize, "listener {listener}: more than its share");
+            let room = taken < socket.connections as usize || socket.terms.when_full == WhenFull::Oldest;
             if world.watched(listener) {
-                assert!(
-                    world.stuck(listener) || taken < socket.connections as usize && !self.ending,
-                    "a full listener is watched"
-                );
-            } else if taken < socket.connections as usize && !self.ending {
+                assert!(world.stuck(listener) || room && !self.ending, "a full listener is watched");
+            } else if room && !self.ending {
                 let retry = server.next_deadline().unwrap_or(u64::MAX);
-                assert!(retry <= world.seen_ms + ACCEPT_RETRY_MS, "listener {listener} was forgotten");
+                let rest_ms = match socket.terms.per_second {
+                    0 => ACCEPT_RETRY_MS,
+                    rate => ACCEPT_RETRY_MS.max(1000_u64.div_ceil(rate.into())),
+                };
+                assert!(retry <= world.seen_ms + rest_ms, "listener {listener} was forgotten");
             }
         }
         for at in world.alive() {
             let link = &world.links[*at];
+            assert_eq!(link.unwelcome, None, "link {at} was let in");
             busy |= !is_at_rest(plan, link);
         }
         assert!(busy || held == 0, "{held} blocks are held while everything is at rest");
@@ -109,10 +116,12 @@ impl Judge {
     pub fn excuses(&self, plan: &Plan, link: &Link) -> bool {
         let socket = &plan.sockets[link.listener];
         link.broken
+            || link.unwelcome.is_some()
             || link.unwatched
             || link.stage == Stage::Lost
             || link.reasons.iter().any(|reason| match reason {
                 Reason::Drained | Reason::Stopped | Reason::BlocksDry => true,
+                Reason::MadeRoom => socket.terms.when_full == WhenFull::Oldest,
                 Reason::IdleTimeout => !self.calm || socket.idle_ms < 60_000,
                 Reason::WriteTimeout => !self.calm || socket.write_ms < 30_000,
                 Reason::RequestTimeout => socket.request_ms > 0,

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use tidegate_core::event::{Interest, Token};
-use tidegate_core::stats::Reason;
+use tidegate_core::net::Peer;
+use tidegate_core::stats::{Counter, Reason};
 
 /// One direction.
 pub struct Flow {
@@ -57,6 +58,7 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Link {
     pub listener: usize,
+    pub peer: Peer,
     /// To the server, and to the client.
     pub up: Flow,
     pub down: Flow,
@@ -83,14 +85,17 @@ pub struct Link {
     /// The world itself broke this link, or failed to watch it: its client is excused.
     pub broken: bool,
     pub unwatched: bool,
+    /// It must be refused, closed at once and untouched, and counted as this.
+    pub unwelcome: Option<Counter>,
     /// Why it may have been closed: all reasons counted during the dispatcher call that closed it.
     pub reasons: Vec<Reason>,
 }
 
 impl Link {
-    pub fn new(listener: usize, up: usize, down: usize, now_ms: u64) -> Self {
+    pub fn new(listener: usize, peer: Peer, up: usize, down: usize, now_ms: u64) -> Self {
         Self {
             listener,
+            peer,
             up: Flow::new(up),
             down: Flow::new(down),
             stage: Stage::Waiting,
@@ -110,6 +115,7 @@ impl Link {
             sent: 0,
             broken: false,
             unwatched: false,
+            unwelcome: None,
             reasons: Vec::new(),
         }
     }

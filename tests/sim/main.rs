@@ -6,8 +6,10 @@
 //!     SIM_SEED=4711 cargo test -p tidegate-core --test sim seeds -- --nocapture      one seed
 //!     SIM_SEEDS=100000 cargo test -p tidegate-core --test sim seeds --release        many
 
+mod admitted;
 mod audit;
 mod directed;
+mod gate;
 mod house;
 mod judge;
 mod link;

@@ -3,6 +3,9 @@
 //! Swarm testing: whole kinds of trouble are on or off for a run, so that rare combinations are met, and so that a
 //! run without a kind can be judged more strictly.
 
+use tidegate_core::admission::{Admission, WhenFull};
+
+use crate::gate::LISTS;
 use crate::house::Protocol;
 use crate::peers::Habit;
 use crate::rng::Rng;
@@ -15,6 +18,7 @@ pub struct Socket {
     pub idle_ms: u64,
     pub request_ms: u64,
     pub write_ms: u64,
+    pub terms: Admission<'static>,
 }
 
 /// How the run ends once the peers are done.
@@ -37,6 +41,7 @@ pub struct Plan {
     pub outbox: usize,
     pub buffers: (usize, usize),
     pub backlog: usize,
+    pub hosts: usize,
     pub descriptors: usize,
     pub faults: Faults,
     /// Periods without descriptors begin and end so often, in a thousand steps.
@@ -79,6 +84,7 @@ impl Plan {
             outbox: rng.pick(&[16, 32, 64, 500, 4096]),
             buffers: (rng.pick(&[1, 7, 64, 500, 4096]), rng.pick(&[1, 7, 64, 500, 4096])),
             backlog: rng.between(1, 16),
+            hosts: rng.pick(&[0, 1, 3, 8]),
             descriptors: if rng.chance(200) { rng.between(1, 16) } else { usize::MAX },
             starving: some(rng, 50),
             stalls: some(rng, 300),
@@ -107,6 +113,21 @@ fn socket(rng: &mut Rng) -> Socket {
         idle_ms: rng.pick(&[0, 500, 3_000, 60_000]),
         request_ms: rng.pick(&[0, 300, 2_000, 10_000]),
         write_ms: rng.pick(&[0, 400, 3_000, 30_000]),
+        terms: terms(rng),
+    }
+}
+
+fn terms(rng: &mut Rng) -> Admission<'static> {
+    if rng.chance(500) {
+        return Admission::default();
+    }
+    let mut list = || if rng.chance(100) { rng.pick(LISTS) } else { &[] };
+    Admission {
+        allow: list(),
+        deny: list(),
+        per_client: rng.pick(&[0, 0, 0, 0, 1, 2, 5]),
+        per_second: rng.pick(&[0, 0, 0, 0, 1, 3, 50]),
+        when_full: rng.pick(&[WhenFull::Wait, WhenFull::Wait, WhenFull::Wait, WhenFull::Oldest]),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One server on a calm pretend network, moved by hand: the bed of the directed tests and of the scenarios.
 
+use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::stats::Stats;
 
@@ -19,6 +20,19 @@ pub struct Rig {
 }
 
 impl Rig {
+    /// A server whose one listener has these terms.
+    pub fn start_with(setup: Setup, terms: Admission<'static>) -> Self {
+        let Setup { protocol, connections, rules, blocks, block_bytes, scratch, outbox } = setup;
+        // A test's memory may live as long as the test run.
+        let memory = Box::leak(Box::new(Memory::new(connections as usize, blocks, block_bytes, scratch, outbox)));
+        let mut world = World::new(1);
+        let mut server = Dispatcher::new(memory.lend(), services(&[protocol]));
+        let door = world.door_with(terms);
+        let Ok(id) = server.listen(&mut world, door, connections, rules) else { panic!("no room") };
+        assert!(server.admit(id, terms).is_ok());
+        Self { world, server, now_ms: 0, calls: 0 }
+    }
+
     /// Hands over all events until there are none; panics if that takes for ever.
     pub fn settle(&mut self) {
         self.world.see(self.now_ms);
@@ -45,14 +59,7 @@ impl Bed for Rig {
     type Client = usize;
 
     fn start(setup: Setup) -> Self {
-        let Setup { protocol, connections, rules, blocks, block_bytes, scratch, outbox } = setup;
-        // A test's memory may live as long as the test run.
-        let memory = Box::leak(Box::new(Memory::new(connections as usize, blocks, block_bytes, scratch, outbox)));
-        let mut world = World::new(1);
-        let mut server = Dispatcher::new(memory.lend(), services(&[protocol]));
-        let door = world.door();
-        assert!(server.listen(&mut world, door, connections, rules).is_ok());
-        Self { world, server, now_ms: 0, calls: 0 }
+        Self::start_with(setup, Admission::default())
     }
 
     fn open(&mut self) -> usize {

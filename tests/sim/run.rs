@@ -44,7 +44,7 @@ pub fn run(seed: u64) -> Outcome {
     let mut rng = Rng::new(seed ^ 0xc11e);
     let mut world = World::new(seed);
     (world.faults, world.buffers) = (plan.faults, plan.buffers);
-    (world.backlog, world.descriptors) = (plan.backlog, plan.descriptors);
+    (world.backlog, world.descriptors, world.hosts) = (plan.backlog, plan.descriptors, plan.hosts);
     let clients = plan.peers.iter().enumerate().map(|(key, (habit, listener))| {
         let protocol = plan.sockets[*listener].protocol;
         let rude = *habit == Habit::Flooder || *habit == Habit::NeverReader && protocol == Protocol::Echo;
@@ -100,9 +100,10 @@ impl Run<'_> {
     fn listen(&mut self) {
         for socket in self.plan.sockets.clone() {
             let Socket { connections, idle_ms, request_ms, write_ms, .. } = socket;
-            let door = self.world.door();
+            let door = self.world.door_with(socket.terms);
             let rules = Rules { idle_ms, request_ms, write_ms, info: "127.0.0.1" };
-            assert!(self.server.listen(&mut self.world, door, connections, rules).is_ok());
+            let Ok(id) = self.server.listen(&mut self.world, door, connections, rules) else { panic!("no room") };
+            assert!(self.server.admit(id, socket.terms).is_ok());
         }
         self.judge.after_call(&self.plan, &mut self.server, &mut self.world);
     }

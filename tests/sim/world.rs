@@ -5,12 +5,14 @@
 //! noted in a hash, so that a seed played twice can be compared.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use nb::Error::{Other, WouldBlock};
+use tidegate_core::admission::Admission;
 use tidegate_core::event::{Event, Interest, Ready, Token};
 use tidegate_core::net::{Answer, Gone, Net, Peer};
+use tidegate_core::stats::Counter;
 
+use crate::gate::{peer_of, refuses};
 use crate::link::{Heard, Link, Stage};
 use crate::rng::Rng;
 
@@ -45,8 +47,25 @@ struct Listening {
     queue: VecDeque<usize>,
     token: Option<Token>,
     open: bool,
+    terms: Admission<'static>,
+    /// When someone was let in.
+    taken_ms: Vec<u64>,
     /// It is still watched because the world refused not to.
     stuck: bool,
+}
+
+impl Listening {
+    /// In no stretch of time more than the burst and what the rate allows.
+    fn keep_rate(&mut self, now_ms: u64) {
+        self.taken_ms.push(now_ms);
+        let rate = u64::from(self.terms.per_second);
+        for (count, since_ms) in (1..).zip(self.taken_ms.iter().rev()).filter(|_| rate > 0) {
+            assert!(
+                count * 1000 <= rate * (1000 + now_ms - since_ms),
+                "{count} let in since {since_ms}: over the rate"
+            );
+        }
+    }
 }
 
 pub struct World {
@@ -58,10 +77,16 @@ pub struct World {
     pub starving: bool,
     pub descriptors: usize,
     pub backlog: usize,
+    /// Hosts that connect; 0 is a new one each time.
+    pub hosts: usize,
+    /// The one that connects next, where a test wants to say.
+    pub next_host: Option<usize>,
     /// The kernel's buffers of new connections.
     pub buffers: (usize, usize),
     pub accepted: u64,
     pub closed: u64,
+    /// Taken and closed at once, as they must be.
+    pub refused: [u64; Counter::COUNT],
     pub bytes_in: u64,
     pub bytes_out: u64,
     /// Accepts that found no descriptor.
@@ -87,9 +112,12 @@ impl World {
             starving: false,
             descriptors: usize::MAX,
             backlog: 16,
+            hosts: 0,
+            next_host: None,
             buffers: (4096, 4096),
             accepted: 0,
             closed: 0,
+            refused: [0; Counter::COUNT],
             bytes_in: 0,
             bytes_out: 0,
             starved: 0,
@@ -105,7 +133,19 @@ impl World {
     }
 
     pub fn door(&mut self) -> Door {
-        self.listening.push(Listening { queue: VecDeque::new(), token: None, open: true, stuck: false });
+        self.door_with(Admission::default())
+    }
+
+    /// A listener whose terms are these.
+    pub fn door_with(&mut self, terms: Admission<'static>) -> Door {
+        self.listening.push(Listening {
+            queue: VecDeque::new(),
+            token: None,
+            open: true,
+            terms,
+            taken_ms: Vec::new(),
+            stuck: false,
+        });
         Door(self.listening.len() - 1)
     }
 
@@ -116,7 +156,9 @@ impl World {
             return None;
         }
         listening.queue.push_back(self.links.len());
-        self.links.push(Link::new(listener, self.buffers.0, self.buffers.1, self.seen_ms));
+        let host = self.next_host.take().or_else(|| (self.hosts > 0).then(|| self.rng.below(self.hosts)));
+        let peer = peer_of(host, self.links.len());
+        self.links.push(Link::new(listener, peer, self.buffers.0, self.buffers.1, self.seen_ms));
         Some(self.links.len() - 1)
     }
 
@@ -208,6 +250,7 @@ impl World {
     /// What recv and send have in common: is the call allowed, and does the connection still stand?
     fn touch(&mut self, conn: &Conn) -> Result<(), nb::Error<Gone>> {
         assert_eq!(self.links[conn.0].stage, Stage::Taken, "link {} is used while it is not the server's", conn.0);
+        assert!(self.links[conn.0].unwelcome.is_none(), "link {} is used although it must be refused", conn.0);
         assert!(!self.links[conn.0].failure_told, "link {} is used after it failed", conn.0);
         if self.fault(self.faults.breaks) {
             let link = &mut self.links[conn.0];
@@ -246,12 +289,18 @@ impl Net for World {
             self.links[at].be_reset();
             return Err(Other(Gone::Reset));
         }
+        let welcome = |at: &&usize| self.links[**at].listener == door.0 && self.links[**at].unwelcome.is_none();
+        let connected = self.alive.iter().filter(welcome).map(|at| self.links[*at].peer);
+        let unwelcome = refuses(&self.listening[door.0].terms, self.links[at].peer, connected);
         let link = &mut self.links[at];
-        link.stage = Stage::Taken;
+        (link.stage, link.unwelcome) = (Stage::Taken, unwelcome);
         (link.opened_ms, link.moved_ms, link.tried_ms) = (self.seen_ms, self.seen_ms, self.seen_ms);
         self.alive.push(at);
-        self.accepted += 1;
-        Ok((Conn(at), Peer::Ip(address_of(at))))
+        if unwelcome.is_none() {
+            self.listening[door.0].keep_rate(self.seen_ms);
+        }
+        self.accepted += u64::from(unwelcome.is_none());
+        Ok((Conn(at), self.links[at].peer))
     }
 
     fn recv(&mut self, conn: &Conn, into: &mut [u8]) -> Answer<usize> {
@@ -333,8 +382,12 @@ impl Net for World {
         self.gone_tokens.extend(link.token);
         link.give_back();
         self.alive.retain(|at| *at != conn.0);
-        self.closed_now.push(conn.0);
-        self.closed += 1;
+        if let Some(counter) = self.links[conn.0].unwelcome {
+            self.refused[counter as usize] += 1;
+        } else {
+            self.closed_now.push(conn.0);
+            self.closed += 1;
+        }
         self.progress += 1;
     }
 
@@ -381,9 +434,4 @@ impl Net for World {
         self.progress += 1;
         Ok(())
     }
-}
-
-/// Every link has an address of its own.
-pub fn address_of(link: usize) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(10, (link >> 16) as u8, (link >> 8) as u8, link as u8), 1024 + link as u16 % 5000))
 }

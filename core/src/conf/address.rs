@@ -43,7 +43,7 @@ impl<'t> Address<'t> {
 }
 
 /// Four decimal numbers without leading zeros, which some programs take for octal.
-fn v4_bits(text: &str) -> Option<u32> {
+pub(super) fn v4_bits(text: &str) -> Option<u32> {
     let (mut bits, mut count) = (0_u32, 0_u32);
     for part in cut::pieces(text, b'.') {
         let octet = u8::try_from(super::value::digits(part)?).ok()?;
@@ -57,7 +57,7 @@ fn v4_bits(text: &str) -> Option<u32> {
 }
 
 /// RFC 4291, 2.2: eight groups, or fewer around one `::`; the last two may be an IPv4 address.
-fn v6_bits(text: &str) -> Option<u128> {
+pub(super) fn v6_bits(text: &str) -> Option<u128> {
     let Some((head, tail)) = at_gap(text) else {
         let (bits, count) = groups(text, true)?;
         return (count == 8).then_some(bits);

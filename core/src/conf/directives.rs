@@ -3,8 +3,8 @@
 //! The parser, the checks, the help and the reference configuration are all read from here and know no key by heart.
 
 use crate::limits::{
-    BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, LISTENERS_MAX, PATH_BYTES_MAX,
-    RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
+    ACCEPT_RATE_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX,
+    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -38,14 +38,29 @@ pub struct Directive {
 /// What a key takes. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Number { min: u64, max: u64 },
-    NumberOrAuto { min: u64, max: u64 },
-    Size { min: u64, max: u64 },
-    Time { max_ms: u64 },
+    Number {
+        min: u64,
+        max: u64,
+    },
+    NumberOrAuto {
+        min: u64,
+        max: u64,
+    },
+    Size {
+        min: u64,
+        max: u64,
+    },
+    Time {
+        max_ms: u64,
+    },
     Switch,
     Choice(&'static [&'static str]),
-    Text { max_bytes: usize },
+    Text {
+        max_bytes: usize,
+    },
     Address,
+    /// Up to [`PREFIXES_MAX`](crate::limits::PREFIXES_MAX) of them.
+    Prefixes,
 }
 
 /// The sections, in the order in which they are printed.
@@ -182,10 +197,45 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Socket",
+        key: "WhenFull",
+        kind: Kind::Choice(&["wait", "oldest"]),
+        default: "wait",
+        help: "With all Connections taken newcomers wait, or the one silent for longest is closed for them.",
+    },
+    Directive {
+        section: "Socket",
+        key: "PerClient",
+        kind: Kind::Number { min: 0, max: CONNECTIONS_MAX as u64 },
+        default: "0",
+        help: "Connections of one IPv4 address or IPv6 /64 with each worker; more are refused; 0 is no limit.",
+    },
+    Directive {
+        section: "Socket",
         key: "Backlog",
         kind: Kind::Number { min: 1, max: 65_535 },
         default: "511",
         help: "Connections the kernel keeps waiting until a worker takes them.",
+    },
+    Directive {
+        section: "Socket",
+        key: "AcceptRate",
+        kind: Kind::Number { min: 0, max: ACCEPT_RATE_MAX },
+        default: "0",
+        help: "Connections each worker takes in a second, in one burst or evenly; others wait; 0 is no limit.",
+    },
+    Directive {
+        section: "Socket",
+        key: "Allow",
+        kind: Kind::Prefixes,
+        default: "",
+        help: "Who may connect, and no one else; empty is everyone that Deny does not name.",
+    },
+    Directive {
+        section: "Socket",
+        key: "Deny",
+        kind: Kind::Prefixes,
+        default: "",
+        help: "Who may not connect, whatever Allow says.",
     },
     Directive {
         section: "Socket",
@@ -207,6 +257,20 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "30s",
         help: "A peer that takes none of its reply for this long is closed; 0 is never.",
+    },
+    Directive {
+        section: "Socket",
+        key: "KeepAlive",
+        kind: Kind::Time { max_ms: KEEPALIVE_MS_MAX },
+        default: "0",
+        help: "The kernel asks a peer that was silent for so long whether it is still there; 0 is never.",
+    },
+    Directive {
+        section: "Socket",
+        key: "UserTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "0",
+        help: "The kernel gives up a peer that acknowledges nothing for so long; 0 is the kernel's own limit.",
     },
     Directive {
         section: "Socket",

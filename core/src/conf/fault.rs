@@ -3,9 +3,10 @@
 use ufmt::{uWrite, uwrite};
 
 use super::directives::{Directive, Kind, SectionKind};
+use super::prefixes::Wrong;
 use super::problem::write_visible;
 use super::value::{SIZES, TIMES};
-use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, LINE_BYTES_MAX};
+use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, LINE_BYTES_MAX, PREFIXES_MAX};
 
 /// What is wrong at one place. Lines it names are earlier ones; line 0 is `-g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,12 @@ pub enum Fault<'p> {
         directive: &'static Directive,
         value: &'p str,
         nearest: Option<&'static str>,
+    },
+    /// One item of a list of prefixes.
+    BadPrefix {
+        directive: &'static Directive,
+        item: &'p str,
+        wrong: Wrong,
     },
     /// `-g` without a section, a dot or an equals sign.
     NoAssignment,
@@ -139,6 +146,7 @@ impl Fault<'_> {
             Self::TooManyKeys => uwrite!(out, "no more than {} keys are possible", ENTRIES_MAX),
             Self::QuoteOpen => out.write_str("the value begins with a quote and does not end with one"),
             Self::BadValue { directive, value, nearest } => write_bad_value(out, directive, value, nearest),
+            Self::BadPrefix { directive, item, wrong } => write_bad_prefix(out, directive, item, wrong),
             Self::NoAssignment => out.write_str("an assignment is Section.Key=value or Section NAME.Key=value"),
             Self::PortMissing => out.write_str("ListenPort is missing; only a unix: address goes without"),
             Self::TooManyConnections => {
@@ -184,6 +192,27 @@ fn write_bad_value<W: uWrite + ?Sized>(
     write_nearest(out, nearest)
 }
 
+fn write_bad_prefix<W: uWrite + ?Sized>(
+    out: &mut W,
+    directive: &Directive,
+    item: &str,
+    wrong: Wrong,
+) -> Result<(), W::Error> {
+    match wrong {
+        Wrong::Item => {
+            uwrite!(out, "{} must be ", directive.key)?;
+            write_kind(out, directive.kind)?;
+            out.write_str(", not ")?;
+            write_quoted(out, item)
+        }
+        Wrong::Tail => {
+            write_quoted(out, item)?;
+            out.write_str(" has bits set behind its prefix; write the network's own address or a longer prefix")
+        }
+        Wrong::Many => uwrite!(out, "no more than {} prefixes are possible in {}", PREFIXES_MAX, directive.key),
+    }
+}
+
 /// What a kind takes, with its bounds and units: `a number from 1 to 65535`.
 pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::Error> {
     match kind {
@@ -213,6 +242,7 @@ pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::
         }
         Kind::Text { max_bytes } => uwrite!(out, "a text of at most {} bytes", max_bytes),
         Kind::Address => out.write_str("an IPv4 or IPv6 address, *, or unix:/path"),
+        Kind::Prefixes => out.write_str("prefixes such as 192.0.2.0/24, 2001:db8::/32, ::1, all or unix:"),
     }
 }
 

@@ -4,7 +4,7 @@ use super::directives::{Directive, Kind};
 use super::fault::Fault;
 use super::line::{Refusal, unquote};
 use super::problem::Place;
-use super::{names, value};
+use super::{names, prefixes, value};
 
 /// The value without its quotes, if its key takes it. A choice comes back as the table spells it, so that its readers
 /// need not care how it was written.
@@ -16,6 +16,8 @@ pub fn value<'t>(place: Place<'t>, directive: &'static Directive, written: &'t s
             return Ok(word);
         }
         nearest = names::nearest(value, words.iter().copied());
+    } else if let (Kind::Prefixes, Some((item, wrong))) = (directive.kind, prefixes::wrong(value)) {
+        return Err((place.at(item), Fault::BadPrefix { directive, item, wrong }));
     } else if value::is_valid(directive.kind, value) {
         return Ok(value);
     }

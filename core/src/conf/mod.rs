@@ -19,6 +19,7 @@ mod judge;
 mod line;
 mod names;
 mod parse;
+mod prefixes;
 mod problem;
 mod reference;
 #[cfg(test)]

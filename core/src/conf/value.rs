@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use super::directives::Kind;
+use super::prefixes;
 
 const KILO: u64 = 1 << 10;
 const SECOND_MS: u64 = 1_000;
@@ -23,6 +24,7 @@ pub fn is_valid(kind: Kind, text: &str) -> bool {
         Kind::Choice(words) => choice(words, text).is_some(),
         Kind::Text { max_bytes } => text.len() <= max_bytes,
         Kind::Address => Address::read(text).is_some(),
+        Kind::Prefixes => prefixes::wrong(text).is_none(),
     }
 }
 
@@ -90,7 +92,7 @@ pub fn integer(kind: Kind, text: &str) -> Option<i64> {
         Kind::Size { .. } => size(text),
         Kind::Time { .. } => time_ms(text).map(|ms| ms / SECOND_MS),
         Kind::Switch => switch(text).map(u64::from),
-        Kind::Choice(_) | Kind::Address => None,
+        Kind::Choice(_) | Kind::Address | Kind::Prefixes => None,
         Kind::Text { .. } => {
             if let Some(count) = text.strip_prefix('-') {
                 return i64::try_from(digits(count)?).ok()?.checked_neg();

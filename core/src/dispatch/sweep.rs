@@ -25,6 +25,7 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         self.kit.pool.check();
         self.timers.check();
         let (mut blocks, mut chains) = (0, [0, 0]);
+        let mut counted = 0;
         for at in 0..self.kit.pool.end() {
             let slot = &self.slots[at];
             assert_eq!(slot.conn.is_some(), self.kit.pool.token(at).is_some(), "slot {at}: taken, or connected?");
@@ -37,8 +38,14 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
             let deadline = slot.deadline(&self.kit.rules_of(slot.listener));
             let armed = self.timers.armed(at).unwrap_or(NEVER);
             assert!(armed <= deadline, "slot {at}: armed for {armed}, due at {deadline}");
+            let listener = &self.listeners[slot.listener as usize];
+            if let Some(elders) = &listener.elders {
+                elders.check(at, slot.active_ms);
+            }
+            counted += u32::from(listener.admission.counted(slot.listener, slot.peer.unpack().ip()).is_some());
             assert_eq!(slot.watched, slot.interest(self.kit.scratch.len()), "slot {at}: interest");
         }
+        self.clients.check(counted);
         self.kit.blocks.check(blocks, chains);
         assert!(!self.kit.blocks.short(), "the reserve is held");
         let closed = self.kit.stats.closed_in_all();
@@ -49,8 +56,8 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         );
         assert_eq!(self.kit.stats.count(Counter::Impossible), 0, "an impossible place was reached");
         for (id, listener) in self.listeners.iter().enumerate() {
-            let want = self.kit.pool.free(listener.share) > 0 && !self.draining && self.retry_ms == NEVER;
-            assert!(listener.watched == want || self.retry_ms != NEVER, "listener {id}: interest");
+            let due = self.retry_ms != NEVER || self.rate_ms <= self.kit.now_ms;
+            assert!(listener.watched == self.wants(listener) || due, "listener {id}: interest");
         }
     }
 }

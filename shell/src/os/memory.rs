@@ -8,6 +8,7 @@ use core::slice;
 use rustix::io;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 use tidegate_core::blocks::BlockMark;
+use tidegate_core::clients::Client;
 use tidegate_core::conn::Slot;
 use tidegate_core::pool::Mark;
 use tidegate_core::service::BuiltInState;
@@ -30,6 +31,8 @@ unsafe impl Zeroed for u64 {}
 unsafe impl Zeroed for Mark {}
 // SAFETY: plain numbers only, as its documentation promises.
 unsafe impl Zeroed for BlockMark {}
+// SAFETY: plain numbers only, as its documentation promises.
+unsafe impl Zeroed for Client {}
 // SAFETY: its documentation promises it wherever zero is a valid `None` of `Option<C>`; `Conn` is a transparent
 // `NonZeroU32`, for which the standard library guarantees that.
 unsafe impl Zeroed for Slot<Conn> {}

@@ -12,6 +12,7 @@
 //! | `memory` | `mmap` anonymous, `munmap`, `madvise` NOHUGEPAGE, POPULATE_WRITE where there is (5.14) | |
 //! | `process` | `fork`, `_exit`, `setsid`, `umask`, `dup2`, `waitpid`, `kill`, `pipe2`, `prctl` PDEATHSIG, `setrlimit` | 2.6.27 |
 //! | `program` | libc `dl_iterate_phdr`; `/proc/meminfo`, `/proc/sys/net/ipv4`, the control group | |
+//! | `random` | `getrandom` where there is (3.17) | |
 //! | `signal` | `sigaction`, `sigprocmask`, `signalfd4`, `poll` | 2.6.27 |
 //! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect` | 2.6.28 |
 //! | `title` | `environ`, `prctl` NAME | |
@@ -30,6 +31,7 @@ pub mod file;
 pub mod memory;
 pub mod process;
 pub mod program;
+pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod title;

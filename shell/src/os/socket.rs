@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::fs::{self, Mode};
 use rustix::io::{self, Errno};
@@ -9,13 +10,25 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, 
 
 use crate::settings::Address;
 
+/// Questions to a silent peer before it is given up, and the longest pause between them.
+const PROBES: u32 = 3;
+const PROBE_PAUSE: Duration = Duration::from_secs(10);
+
+/// How the kernel finds out that a peer is gone without a word: a pulled cable, a power cut. 0 is not at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Vigil {
+    pub keepalive_ms: u64,
+    pub user_timeout_ms: u64,
+}
+
 /// Opens a listener: non-blocking, close-on-exec, ready to accept. What it is set to, accepted sockets inherit.
-pub fn listen(address: &Address, backlog: u32) -> io::Result<OwnedFd> {
+pub fn listen(address: &Address, backlog: u32, vigil: Vigil) -> io::Result<OwnedFd> {
+    let any = |port| (Ipv4Addr::UNSPECIFIED, port).into();
     let socket = match address {
-        Address::Ip(ip) => bind_ip(*ip, true)?,
-        Address::All(port) => match bind_ip((Ipv6Addr::UNSPECIFIED, *port).into(), false) {
+        Address::Ip(ip) => bind_ip(*ip, true, vigil)?,
+        Address::All(port) => match bind_ip((Ipv6Addr::UNSPECIFIED, *port).into(), false, vigil) {
             // A kernel without IPv6.
-            Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => bind_ip((Ipv4Addr::UNSPECIFIED, *port).into(), false)?,
+            Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => bind_ip(any(*port), false, vigil)?,
             answer => answer?,
         },
         Address::Unix(path) => {
@@ -30,12 +43,13 @@ pub fn listen(address: &Address, backlog: u32) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn bind_ip(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
+fn bind_ip(address: SocketAddr, v6_only: bool, vigil: Vigil) -> io::Result<OwnedFd> {
     let socket = open(if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET })?;
     // A port left in TIME_WAIT by the last run is ours to take.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     // Replies are sent whole; waiting for more to send only delays them.
     sockopt::set_tcp_nodelay(&socket, true)?;
+    keep_vigil(&socket, vigil)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, v6_only)?;
     }
@@ -43,6 +57,22 @@ fn bind_ip(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
     let _ = sockopt::set_ip_freebind(&socket, true);
     net::bind(&socket, &address)?;
     Ok(socket)
+}
+
+/// A silent peer is given up `PROBES` pauses after `keepalive_ms`, one that acknowledges nothing after
+/// `user_timeout_ms`.
+fn keep_vigil(socket: &OwnedFd, Vigil { keepalive_ms, user_timeout_ms }: Vigil) -> io::Result<()> {
+    if keepalive_ms > 0 {
+        let idle = Duration::from_secs(keepalive_ms.div_ceil(1_000));
+        sockopt::set_socket_keepalive(socket, true)?;
+        sockopt::set_tcp_keepidle(socket, idle)?;
+        sockopt::set_tcp_keepintvl(socket, idle.min(PROBE_PAUSE))?;
+        sockopt::set_tcp_keepcnt(socket, PROBES)?;
+    }
+    if user_timeout_ms > 0 {
+        sockopt::set_tcp_user_timeout(socket, u32::try_from(user_timeout_ms).unwrap_or(u32::MAX))?;
+    }
+    Ok(())
 }
 
 fn open(family: AddressFamily) -> io::Result<OwnedFd> {
@@ -56,7 +86,7 @@ mod tests {
 
     #[test]
     fn one_socket_takes_both_families_and_nodelay_is_inherited() {
-        let listener = listen(&Address::All(0), 8).unwrap();
+        let listener = listen(&Address::All(0), 8, Vigil::default()).unwrap();
         let port = SocketAddr::try_from(net::getsockname(&listener).unwrap()).unwrap().port();
         let _v4 = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         let accepted = net::accept(&listener).unwrap();
@@ -65,15 +95,31 @@ mod tests {
     }
 
     #[test]
+    fn accepted_sockets_inherit_the_vigil() {
+        let vigil = Vigil { keepalive_ms: 60_500, user_timeout_ms: 7_000 };
+        let listener = listen(&Address::All(0), 8, vigil).unwrap();
+        let port = SocketAddr::try_from(net::getsockname(&listener).unwrap()).unwrap().port();
+        let _client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let accepted = net::accept(&listener).unwrap();
+        assert!(sockopt::socket_keepalive(&accepted).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&accepted).unwrap(), Duration::from_secs(61));
+        assert_eq!(sockopt::tcp_keepintvl(&accepted).unwrap(), PROBE_PAUSE);
+        assert_eq!(sockopt::tcp_keepcnt(&accepted).unwrap(), PROBES);
+        assert_eq!(sockopt::tcp_user_timeout(&accepted).unwrap(), 7_000);
+        let plain = listen(&Address::Ip("127.0.0.1:0".parse().unwrap()), 8, Vigil::default()).unwrap();
+        assert!(!sockopt::socket_keepalive(&plain).unwrap());
+    }
+
+    #[test]
     fn an_address_that_is_not_there_yet_can_be_bound() {
         // TEST-NET-1 (RFC 5737): nobody's.
-        assert!(listen(&Address::Ip("192.0.2.1:0".parse().unwrap()), 8).is_ok());
+        assert!(listen(&Address::Ip("192.0.2.1:0".parse().unwrap()), 8, Vigil::default()).is_ok());
     }
 
     #[test]
     fn a_taken_port_says_so() {
-        let first = listen(&Address::Ip("127.0.0.1:0".parse().unwrap()), 8).unwrap();
+        let first = listen(&Address::Ip("127.0.0.1:0".parse().unwrap()), 8, Vigil::default()).unwrap();
         let address = SocketAddr::try_from(net::getsockname(&first).unwrap()).unwrap();
-        assert_eq!(listen(&Address::Ip(address), 8).unwrap_err(), Errno::ADDRINUSE);
+        assert_eq!(listen(&Address::Ip(address), 8, Vigil::default()).unwrap_err(), Errno::ADDRINUSE);
     }
 }

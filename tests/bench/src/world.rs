@@ -93,6 +93,10 @@ impl Rig {
             block_bytes: 4096,
             scratch: many(16 * 1024),
             outbox: many(16 * 1024),
+            clients: &mut [],
+            seed: [0; 2],
+            elder_cells: &mut [],
+            elder_places: &mut [],
         };
         let (mut server, mut net) = (Dispatcher::new(storage, BuiltIn::new(Echo, Discard)), Memory::default());
         let rules = Rules { idle_ms: 60_000, request_ms: 10_000, write_ms: 30_000, info: "" };

@@ -2,13 +2,16 @@
 
 use core::num::NonZeroU32;
 
+use tidegate_core::admission::{Admission, WhenFull};
 use tidegate_core::blocks::BlockMark;
+use tidegate_core::clients::Client;
 use tidegate_core::conn::Slot;
 use tidegate_core::dispatch::{Dispatcher, Storage};
 use tidegate_core::event::{Event, Ready, Token};
 use tidegate_core::listen::Rules;
 use tidegate_core::net::Net;
 use tidegate_core::pool::Mark;
+use tidegate_core::prefix::Prefix;
 use tidegate_core::service::{BuiltIn, Service};
 use tidegate_core::stats::{Counter, Reason, Stats};
 
@@ -27,6 +30,10 @@ pub struct LentStorage<State> {
     block_bytes: usize,
     scratch: Lent<u8>,
     outbox: Lent<u8>,
+    clients: Lent<Client>,
+    seed: [u64; 2],
+    elder_cells: Lent<u64>,
+    elder_places: Lent<u32>,
 }
 
 impl<State> LentStorage<State> {
@@ -42,6 +49,10 @@ impl<State> LentStorage<State> {
             block_bytes: self.block_bytes,
             scratch: self.scratch.get(),
             outbox: self.outbox.get(),
+            clients: self.clients.get(),
+            seed: self.seed,
+            elder_cells: self.elder_cells.get(),
+            elder_places: self.elder_places.get(),
         }
     }
 }
@@ -52,6 +63,11 @@ pub struct LentRules {
     request_ms: u64,
     write_ms: u64,
     info: Lent<u8>,
+    allow: Lent<Prefix>,
+    deny: Lent<Prefix>,
+    per_client: u32,
+    per_second: u32,
+    when_full: WhenFull,
 }
 
 macro_rules! entries {
@@ -73,9 +89,14 @@ macro_rules! entries {
             connections: u32,
             rules: LentRules,
         ) -> isize {
-            let LentRules { idle_ms, request_ms, write_ms, info } = rules;
+            let LentRules { idle_ms, request_ms, write_ms, info, allow, deny, per_client, per_second, when_full } =
+                rules;
             let rules = Rules { idle_ms, request_ms, write_ms, info: info.text() };
-            server.listen(&mut World, socket, connections, rules).map_or(-1, |id| id.index() as isize)
+            let admission = Admission { allow: allow.get(), deny: deny.get(), per_client, per_second, when_full };
+            match server.listen(&mut World, socket, connections, rules) {
+                Ok(id) if server.admit(id, admission).is_ok() => id.index() as isize,
+                _ => -1,
+            }
         }
 
         #[unsafe(no_mangle)]
