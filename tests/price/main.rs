@@ -65,8 +65,8 @@ fn load(server: &Server, connections: usize, blocks: u64) -> Vec<UnixStream> {
         client.set_read_timeout(Some(DEADLINE)).unwrap();
         client.read_exact(&mut [0; 5]).unwrap();
     }
-    // One holds 32 KiB at most, and no more than half of what is free.
-    let floods = (blocks as usize / 8).max(24).min(connections);
+    // One holds 32 KiB at most, and no more than a sixteenth of what is free, or a block.
+    let floods = (blocks as usize / 4).max(64).min(connections);
     for client in clients.iter_mut().take(floods) {
         client.set_nonblocking(true).unwrap();
         let mut refusals = 0;
