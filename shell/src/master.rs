@@ -70,7 +70,13 @@ impl<'a> Master<'a> {
                 report(Severity::Notice, None, format_args!("asked to drain and stop"));
                 self.supervisor.on_request(Request::Quit, now_ms);
             }
-            Signal::Hup | Signal::Usr1 | Signal::Usr2 => {
+            Signal::Usr1 => {
+                log::reopen();
+                for pid in self.pids.iter().flatten() {
+                    let _ = kill_process(*pid, Kill::USR1);
+                }
+            }
+            Signal::Hup | Signal::Usr2 | Signal::Winch => {
                 report(Severity::Notice, None, format_args!("{signal:?} means nothing here; ignored"));
             }
             // Its news is the dead, which are collected on every wake-up.

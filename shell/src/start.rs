@@ -159,10 +159,11 @@ fn limit_open_files(settings: &Settings) {
 fn open_log(settings: &Settings) -> Result<(), Failure> {
     let path = settings.log.file.as_deref();
     log::set_level(settings.log.level);
-    log::open(path).map_err(|errno| {
+    let target = log::Target::open(path).map_err(|errno| {
         let shown = path.unwrap_or(Path::new("standard error")).display();
         Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
     })?;
+    log::write_to(target);
     if settings.process.daemon && path.is_none() {
         report(Severity::Warn, None, format_args!("a daemon has no standard error: set [Log] File to keep its log"));
     }

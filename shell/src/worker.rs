@@ -135,6 +135,7 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
                     drain_by = Some(if drain_ms == 0 { u64::MAX } else { now_ms.saturating_add(drain_ms) });
                 }
                 Signal::Term | Signal::Int => drain_by = Some(now_ms),
+                Signal::Usr1 => log::reopen(),
                 _ => {}
             }
         }
