@@ -5,6 +5,7 @@
 //! nothing to drain. Each function splits the dispatcher into its fields, runs a turn on one slot, and settles what
 //! came of it; a connection is closed in [`Dispatcher::close`] and nowhere else.
 
+mod listeners;
 mod sweep;
 
 use heapless::Vec;
@@ -49,6 +50,8 @@ pub struct Dispatcher<'m, N: Net, S: Service> {
     listeners: Vec<Listener<N::Listener>, LISTENERS_MAX>,
     /// When listeners that rest for want of descriptors are tried again.
     retry_ms: u64,
+    /// No listener is left.
+    closed: bool,
     draining: bool,
     /// While draining: slots below this one have been looked at.
     drained_to: usize,
@@ -76,6 +79,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             timers: Timers::new(storage.timer_cells, storage.timer_places),
             listeners: Vec::new(),
             retry_ms: NEVER,
+            closed: false,
             draining: false,
             drained_to: 0,
             #[cfg(debug_assertions)]
@@ -150,16 +154,9 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
 
     /// Stops accepting and closes each connection as soon as it is at rest. Drained when [`Dispatcher::taken`] is 0.
     pub fn drain(&mut self, net: &mut N, now_ms: u64) {
-        self.tick(now_ms);
+        self.stop_accepting(net, now_ms);
         if !self.draining {
             (self.draining, self.drained_to) = (true, 0);
-            self.watch_listeners(net);
-            for listener in &mut self.listeners {
-                if let Some(socket) = listener.socket.take() {
-                    listener.watched = false;
-                    net.close_listener(socket);
-                }
-            }
         }
         self.sweep();
     }
@@ -351,36 +348,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             self.watch_listeners(net);
         } else {
             self.watch_listener(net, listener);
-        }
-    }
-
-    // Listeners.
-
-    fn watch_listeners(&mut self, net: &mut N) {
-        for id in 0..self.listeners.len() {
-            self.watch_listener(net, id);
-        }
-    }
-
-    /// A listener is watched exactly while a connection could be taken: a backlog never spins the loop.
-    fn watch_listener(&mut self, net: &mut N, id: usize) {
-        let Some(listener) = self.listeners.get_mut(id) else { return };
-        let room = self.kit.pool.free(listener.share) > 0;
-        let want = room && !self.draining && self.retry_ms == NEVER;
-        if want == listener.watched {
-            return;
-        }
-        if !room && !self.draining {
-            self.kit.stats.add(Counter::SharesFull, 1);
-            if !core::mem::replace(&mut listener.told, true) {
-                let all = self.kit.pool.taken(listener.share);
-                log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
-            }
-        }
-        let Some(socket) = &listener.socket else { return };
-        match net.watch_listener(socket, Token::of_listener(id), want) {
-            Ok(()) => listener.watched = want,
-            Err(_) => self.retry_ms = self.kit.now_ms.saturating_add(ACCEPT_RETRY_MS),
         }
     }
 

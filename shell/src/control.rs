@@ -13,13 +13,15 @@ use crate::os::file::PidFile;
 pub enum Request {
     Stop,
     Quit,
+    Reload,
     Reopen,
 }
 
 impl Request {
-    const ALL: [(&'static str, Self, Signal); 3] = [
+    const ALL: [(&'static str, Self, Signal); 4] = [
         ("stop", Request::Stop, Signal::TERM),
         ("quit", Request::Quit, Signal::QUIT),
+        ("reload", Request::Reload, Signal::HUP),
         ("reopen", Request::Reopen, Signal::USR1),
     ];
 

@@ -184,6 +184,20 @@ pub fn report(severity: Severity, errno: Option<Errno>, text: fmt::Arguments<'_>
     emit(severity, errno, text, Site::at(caller.file(), caller.line()));
 }
 
+/// A report of many lines that an operator asked for, whole: its lines are not counted against any limit, so it must
+/// be bounded by itself and nothing a peer can cause.
+pub fn report_lines(severity: Severity, text: &str) {
+    for line in text.lines() {
+        let mut body = Line::new();
+        body.write_escaped(format_args!("{line}"));
+        with(|log| {
+            if severity <= log.level {
+                log.put(severity, &body);
+            }
+        });
+    }
+}
+
 /// Tells what was left out in seconds that are over; when to call again, if something is still held back.
 pub fn settle(now_ms: u64) -> Option<u64> {
     with(|log| {

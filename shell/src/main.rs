@@ -57,7 +57,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
             title::init();
             let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
             let greet = !options.quiet && !loaded.settings.process.daemon && (terminal || options.bare);
-            return start::run(&loaded.settings, &loaded.full_name, greet);
+            return start::run(options, loaded, greet);
         }
     }
     Ok(exit::OK)

@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use crate::cli::Options;
+use crate::conf::Loaded;
 use crate::daemon::{self, Ready, Started};
 use crate::exit::{self, Failure};
 use crate::listeners::Listeners;
@@ -18,11 +20,12 @@ use crate::welcome;
 use crate::worker::{self, Role};
 
 /// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
-pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
-    open_log(settings)?;
-    let outcome = run_logged(settings, conf_name, greet);
+pub fn run(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+    let has_log = loaded.settings.log.file.is_some();
+    begin_log(&loaded.settings)?;
+    let outcome = run_logged(options, loaded, greet);
     if let Err(failure) = &outcome
-        && settings.log.file.is_some()
+        && has_log
     {
         // The sentence goes to standard error too, but at boot nobody stands there.
         report(Severity::Crit, None, format_args!("{}", failure.text));
@@ -30,11 +33,11 @@ pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Fail
     outcome
 }
 
-fn run_logged(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
-    limit_open_files(settings);
-    let pid_file = settings.process.pid_file.as_deref().map(lock).transpose()?;
+fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+    limit_open_files(&loaded.settings);
+    let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
     let mut held = Held { pid_file, listeners: Listeners::default(), ready: None };
-    match held.serve(settings, conf_name, greet) {
+    match held.serve(options, loaded, greet) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
         Ok(Outcome::Server(code)) => {
@@ -68,15 +71,15 @@ impl Held {
         self.ready = None;
     }
 
-    fn serve(&mut self, settings: &Settings, conf_name: &str, greet: bool) -> Result<Outcome, Failure> {
-        self.listeners = Listeners::open(&settings.sockets)?;
-        if settings.process.daemon {
+    fn serve(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<Outcome, Failure> {
+        self.listeners = Listeners::open(&loaded.settings.sockets)?;
+        if loaded.settings.process.daemon {
             match daemon::split()? {
                 Started::Parent(code) => return Ok(Outcome::Parent(code)),
                 Started::Daemon(ready) => self.ready = Some(ready),
             }
         }
-        let begun = self.begin(settings, conf_name, greet);
+        let begun = self.begin(options, loaded, greet);
         let code = match (begun, self.ready.take()) {
             (Ok(code), _) => code,
             (Err(failure), Some(ready)) => {
@@ -91,7 +94,8 @@ impl Held {
     }
 
     /// From a process with its final id to the end of the server.
-    fn begin(&mut self, settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
+    fn begin(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+        let Loaded { settings, full_name: conf_name, .. } = loaded;
         let alone = settings.process.workers == 0;
         // From here on a signal waits to be read, so none can end the process past its cleaning up.
         let signals = Signals::open(signal::MASTER)
@@ -106,21 +110,20 @@ impl Held {
         title::name(c"tidegate");
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
-            self.tell_started(settings, conf_name, greet);
+            self.tell_started(&settings, &conf_name, greet);
             drop(signals);
-            return Ok(worker::run(settings, self.listeners.sockets(), Role::Alone));
+            return Ok(worker::run(&settings, self.listeners.give(), Role::Alone));
         }
-        title::set(&format!("tidegate: master process {conf_name}"));
-        let mut master = Master::new(settings, self, signals);
+        let mut master = Master::new(options, settings, conf_name, self, signals);
         if !master.start() {
             return Err(Failure::new(exit::OS, "no worker could be started; the log has the reason"));
         }
-        master.held.tell_started(settings, conf_name, greet);
+        master.tell_started(greet);
         trim::start_pages();
         Ok(master.run())
     }
 
-    fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
+    pub fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
         if let Some(ready) = self.ready.take() {
             ready.good();
         }
@@ -138,7 +141,7 @@ impl Held {
 }
 
 /// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
-fn limit_open_files(settings: &Settings) {
+pub fn limit_open_files(settings: &Settings) {
     const OWN: u32 = 32;
     let needed = settings.sockets.iter().fold(OWN, |sum, socket| sum.saturating_add(socket.connections));
     let wanted = match settings.process.open_files {
@@ -156,15 +159,19 @@ fn limit_open_files(settings: &Settings) {
     }
 }
 
-fn open_log(settings: &Settings) -> Result<(), Failure> {
+/// Opens the log that the settings name; lines go there once it is told [`log::write_to`].
+pub fn open_log(settings: &Settings) -> Result<log::Target, Failure> {
     let path = settings.log.file.as_deref();
-    log::set_level(settings.log.level);
-    let target = log::Target::open(path).map_err(|errno| {
+    log::Target::open(path).map_err(|errno| {
         let shown = path.unwrap_or(Path::new("standard error")).display();
         Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
-    })?;
-    log::write_to(target);
-    if settings.process.daemon && path.is_none() {
+    })
+}
+
+fn begin_log(settings: &Settings) -> Result<(), Failure> {
+    log::set_level(settings.log.level);
+    log::write_to(open_log(settings)?);
+    if settings.process.daemon && settings.log.file.is_none() {
         report(Severity::Warn, None, format_args!("a daemon has no standard error: set [Log] File to keep its log"));
     }
     Ok(())

@@ -16,13 +16,15 @@ use crate::net::Linux;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::memory::Arena;
 use crate::os::signal::{self, Signal, Signals};
-use crate::os::{alloc, clock, trim};
+use crate::os::{alloc, clock, title, trim};
 use crate::settings::{Memory, Settings};
 
 /// What one `recv` may bring, and so the longest request a service may wait for.
 const SCRATCH_BYTES: usize = 32 * 1024;
 /// What one step of a service may write.
 const OUTBOX_BYTES: usize = 16 * 1024;
+/// Between closing the listeners and closing who is at rest: a connection accepted a moment ago is about to ask.
+const GREETING_MS: u64 = 200;
 /// The signal descriptor's token.
 const SIGNALS: Token = Token::of_world(0);
 
@@ -48,8 +50,8 @@ impl Role {
 type Connections<'m> = Dispatcher<'m, Linux, BuiltIn>;
 
 /// Serves until told to stop; the process's exit code.
-pub fn run(settings: &Settings, listeners: &[OwnedFd], role: Role) -> u8 {
-    match Signals::open(role.signals()).and_then(|signals| serve(settings, listeners, &signals)) {
+pub fn run(settings: &Settings, listeners: Vec<OwnedFd>, role: Role) -> u8 {
+    match Signals::open(role.signals()).and_then(|signals| serve(settings, listeners, &signals, role)) {
         Ok(()) => exit::OK,
         Err(errno) => {
             report(Severity::Crit, Some(errno), format_args!("the worker cannot serve"));
@@ -58,7 +60,7 @@ pub fn run(settings: &Settings, listeners: &[OwnedFd], role: Role) -> u8 {
     }
 }
 
-fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::Result<()> {
+fn serve(settings: &Settings, listeners: Vec<OwnedFd>, signals: &Signals, role: Role) -> io::Result<()> {
     let mut net = Linux::new(Epoll::new()?);
     net.epoll.watch(signals, SIGNALS, Interest::NONE, Interest::READ)?;
     let mut dispatcher = prepare(settings)?;
@@ -69,14 +71,13 @@ fn serve(settings: &Settings, listeners: &[OwnedFd], signals: &Signals) -> io::R
             write_ms: socket.write_ms,
             info: &socket.info,
         };
-        let fd = io::fcntl_dupfd_cloexec(fd, 0)?;
         if dispatcher.listen(&mut net, fd, socket.connections, rules).is_err() {
             return Err(io::Errno::NOMEM);
         }
     }
     trim::start_pages();
     alloc::seal();
-    run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms)?;
+    run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role)?;
     alloc::unseal();
     tell_end(&dispatcher);
     Ok(())
@@ -110,12 +111,19 @@ fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
 }
 
 /// The loop: network events, then what is due. Ends when told to stop, or drained.
-fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, drain_ms: u64) -> io::Result<()> {
+fn run_loop(
+    net: &mut Linux,
+    dispatcher: &mut Connections,
+    signals: &Signals,
+    drain_ms: u64,
+    role: Role,
+) -> io::Result<()> {
     let mut events = Events::default();
     let mut now_ms = clock::now_ms();
-    let mut drain_by = None;
+    let (mut drain_at, mut drain_by) = (None, None);
     loop {
-        let deadline = [dispatcher.next_deadline(), drain_by, log::settle(now_ms)].into_iter().flatten().min();
+        let deadline =
+            [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
         let mut signalled = false;
@@ -131,13 +139,26 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
         while let Some(signal) = if signalled { signals.read() } else { None } {
             match signal {
                 Signal::Quit if drain_by.is_none() => {
-                    dispatcher.drain(net, now_ms);
+                    if role != Role::Alone {
+                        title::set("tidegate: worker process is shutting down");
+                    }
+                    dispatcher.stop_accepting(net, now_ms);
+                    drain_at = Some(now_ms.saturating_add(GREETING_MS));
                     drain_by = Some(if drain_ms == 0 { u64::MAX } else { now_ms.saturating_add(drain_ms) });
                 }
                 Signal::Term | Signal::Int => drain_by = Some(now_ms),
                 Signal::Usr1 => log::reopen(),
-                _ => {}
+                Signal::Hup | Signal::Usr2 | Signal::Winch => report(
+                    Severity::Notice,
+                    None,
+                    format_args!("{signal:?} needs a master, which Workers = 0 does without; ignored"),
+                ),
+                Signal::Quit | Signal::Child => {}
             }
+        }
+        if drain_at.is_some_and(|at_ms| at_ms <= now_ms) {
+            drain_at = None;
+            dispatcher.drain(net, now_ms);
         }
         if drain_by.is_some_and(|by_ms| by_ms <= now_ms || dispatcher.taken() == 0) {
             dispatcher.stop(net, now_ms);

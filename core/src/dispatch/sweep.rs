@@ -49,7 +49,7 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
         );
         assert_eq!(self.kit.stats.count(Counter::Impossible), 0, "an impossible place was reached");
         for (id, listener) in self.listeners.iter().enumerate() {
-            let want = self.kit.pool.free(listener.share) > 0 && !self.draining && self.retry_ms == NEVER;
+            let want = self.kit.pool.free(listener.share) > 0 && !self.closed && self.retry_ms == NEVER;
             assert!(listener.watched == want || self.retry_ms != NEVER, "listener {id}: interest");
         }
     }

@@ -23,8 +23,13 @@ pub fn listen(address: &Address, backlog: u32) -> io::Result<OwnedFd> {
             socket
         }
     };
-    net::listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    set_backlog(&socket, backlog)?;
     Ok(socket)
+}
+
+/// Listens with this backlog; on a socket that listens already only the backlog changes.
+pub fn set_backlog(socket: &OwnedFd, backlog: u32) -> io::Result<()> {
+    net::listen(socket, i32::try_from(backlog).unwrap_or(i32::MAX))
 }
 
 fn bind_ip(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
