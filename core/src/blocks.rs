@@ -200,8 +200,8 @@ impl<'m> Blocks<'m> {
         self.free() < RESERVE.min(self.marks.len())
     }
 
-    /// Bytes that a step may leave behind in one direction, whatever becomes of it: half of what is free, less the
-    /// block that a straddling run wastes.
+    /// Bytes that a step may leave behind in one direction, whatever becomes of it: an eighth of what is free, so that
+    /// slow readers share the blocks instead of the first taking them all, and the later ones read in smaller pieces.
     pub fn step_room(&self) -> usize {
         self.step_room
     }
@@ -303,7 +303,8 @@ impl<'m> Blocks<'m> {
     }
 
     fn measure(&mut self) {
-        self.step_room = (self.free() / 2).saturating_sub(1).wrapping_mul(self.block_bytes());
+        let blocks = if self.free() < RESERVE { 0 } else { (self.free() / 8).max(1) };
+        self.step_room = blocks.wrapping_mul(self.block_bytes());
     }
 
     fn give_back(&mut self, kind: Held, link: u16) {

@@ -3,7 +3,7 @@
 //! Inputs are [`Dispatcher::on_event`] and [`Dispatcher::on_time`]; the one output besides calls of [`Net`] is
 //! [`Dispatcher::next_deadline`], the time by which `on_time` wants to be called. There is no order to keep and
 //! nothing to drain. Each function splits the dispatcher into its fields, runs a turn on one slot, and settles what
-//! came of it; a connection is closed in [`Dispatcher::close`] and nowhere else.
+//! came of it; a connection is closed in `Dispatcher::close` and nowhere else.
 
 mod listeners;
 mod sweep;
@@ -147,6 +147,16 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             self.turn(net, token, token.slot as usize, Why::Step(Cause::Woken));
         }
         self.drain_some(net);
+        self.sweep();
+    }
+
+    /// Another process of this server was woken for a connection it could not take: whoever can takes it. Without
+    /// this it would wait for the next to arrive, since the world wakes one process for each.
+    pub fn on_passed(&mut self, net: &mut N, now_ms: u64) {
+        self.tick(now_ms);
+        for id in 0..self.listeners.len() {
+            self.accept(net, id);
+        }
         self.sweep();
     }
 

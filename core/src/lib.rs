@@ -1,7 +1,7 @@
 //! A TCP server's core without heap, without `std` and without I/O of its own.
 //!
 //! It decides; the world does. A program hands it memory, listeners and events; it accepts, receives, lets a
-//! [service](service) step and sends, all through one small trait, [`net::Net`]. Linux implements that trait over
+//! [service] step and sends, all through one small trait, [`net::Net`]. Linux implements that trait over
 //! sockets and epoll, the simulator over a seeded pretend network, firmware over its own TCP stack.
 //!
 //! In the order an event travels:

@@ -12,7 +12,7 @@ mod set;
 
 pub use discard::Discard;
 pub use echo::Echo;
-pub use set::{BuiltIn, Kind};
+pub use set::{BuiltIn, BuiltInState, Kind};
 
 use crate::blocks::copy;
 use crate::event::Token;

@@ -19,7 +19,8 @@ usage: tidegate [options]                 serve
   -g, --set SECTION.KEY=V   set a key as if it stood in the file; may be repeated
   -e, --error-log FILE      log to FILE, or to 'stderr', whatever the configuration says
   -q, --quiet               say nothing at start, and with -t only errors
-  -t, --test                check the configuration and leave
+  -t, --test                check the configuration, print what it costs, and leave
+      --json                with -t, print the price as JSON
   -T, --dump                check it, and print it with every default filled in
   -s, --signal WORD         tell the running server: stop (now), quit (once its connections are done),
                             reload (its configuration), reopen (its log, after the file was renamed)
@@ -58,6 +59,8 @@ pub struct Options {
     pub set: Vec<String>,
     pub error_log: Option<PathBuf>,
     pub quiet: bool,
+    /// The price for programs.
+    pub json: bool,
     /// Nothing was given at all: someone who wants to see what this is.
     pub bare: bool,
 }
@@ -89,6 +92,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, lexop
                 options.quiet = true;
                 continue;
             }
+            Long("json") => {
+                options.json = true;
+                continue;
+            }
             Short('t') | Long("test") => Action::Test,
             Short('T') | Long("dump") => Action::Dump,
             Short('s') | Long("signal") => Action::Signal(request(&parser.value()?.string()?)?),
@@ -99,6 +106,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, lexop
             other => return Err(other.unexpected()),
         };
         options.action = stronger(options.action, action)?;
+    }
+    if options.json && options.action == Action::Serve {
+        return Err("--json goes with -t".into());
     }
     Ok(options)
 }
@@ -149,6 +159,7 @@ mod tests {
         assert_eq!(read("-t -h -s stop").unwrap().action, Action::Help);
         assert!(read("-t -s stop").is_err());
         assert!(read("-s stop -s quit").is_err());
+        assert!(read("-t --json").unwrap().json && read("--json").is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::cli::Options;
 use crate::exit::{self, Failure};
 use crate::log::Severity;
 use crate::os::file;
-use crate::settings::{self, Log, Memory, Process, Settings, Socket};
+use crate::settings::{self, Log, Memory, Process, Reserve, Settings, Socket};
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
 const FILE_BYTES_MAX: usize = 256 * 1024;
@@ -106,7 +106,12 @@ fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directo
             },
             level: Severity::named(log.text("Level")).unwrap_or_default(),
         },
-        memory: Memory { blocks: narrow(memory.number("Blocks")), block_bytes: narrow(memory.size("BlockSize")) },
+        memory: Memory {
+            limit_bytes: memory.size("Limit"),
+            reserve: if memory.text("Reserve") == "start" { Reserve::Start } else { Reserve::Use },
+            blocks: narrow(memory.number("Blocks")),
+            block_bytes: narrow(memory.size("BlockSize")),
+        },
         sockets: document.sections("Socket").map(|section| socket(&section, prefix)).collect(),
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! 1. [`cli`] reads the command line, [`conf`] the configuration file into [`settings`]; [`exit`] names every way to
 //!    leave without having served.
+//!    [`price`] says what they will cost, by the layout in [`storage`] that the worker takes.
 //! 2. [`start`] opens the log, the lock and the [`listeners`], and with [`daemon`] leaves the terminal;
 //!    [`welcome`] greets whoever stayed at it.
 //! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
@@ -26,7 +27,9 @@ pub mod master;
 pub mod net;
 #[allow(unsafe_code)]
 pub mod os;
+pub mod price;
 pub mod settings;
 pub mod start;
+pub mod storage;
 pub mod welcome;
 pub mod worker;

@@ -7,7 +7,6 @@
 //! A failure is told with the address, the key it came from and what to do. A unix socket's path left by a crash is
 //! removed only when nobody answers on it.
 
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -156,14 +155,20 @@ impl Listeners {
         changed
     }
 
-    /// Gives the sockets away, to whoever serves on them and closes them; the paths are remembered.
-    pub fn give(&mut self) -> Vec<OwnedFd> {
+    /// Gives the sockets to whoever serves on them and closes them; the paths stay.
+    pub fn take_sockets(&mut self) -> Vec<OwnedFd> {
         let paths = &mut self.paths;
         let parts = self.all.drain(..).map(|listener| {
             paths.extend(listener.made);
             listener.fd
         });
         parts.collect()
+    }
+
+    /// Closes the sockets and removes their paths: nobody can connect any more, and another server may.
+    pub fn close(&mut self) {
+        self.remove_paths();
+        self.all.clear();
     }
 
     /// Removes the unix paths that are still ours. Only the process that answers for the server calls this: a forked
@@ -187,7 +192,7 @@ impl Listeners {
                      the old, so this change needs a restart",
                     socket.address,
                     own.address,
-                    Section(&socket.name)
+                    socket.section()
                 ),
             ),
             _ => explain(socket, errno),
@@ -223,7 +228,7 @@ fn identity(path: &Path) -> Option<Identity> {
 
 fn explain(socket: &Socket, errno: Errno) -> Failure {
     let Socket { address, .. } = socket;
-    let section = Section(&socket.name);
+    let section = socket.section();
     let port = address.port().unwrap_or(FREE_PORTS_FROM);
     match (errno, address) {
         (Errno::ADDRINUSE, Address::Ip(_) | Address::All(_)) => Failure::new(
@@ -253,15 +258,6 @@ fn explain(socket: &Socket, errno: Errno) -> Failure {
     }
 }
 
-/// A section as the configuration writes it.
-struct Section<'a>(&'a str);
-
-impl fmt::Display for Section<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { out.write_str("[Socket]") } else { write!(out, "[Socket {}]", self.0) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,7 +278,7 @@ mod tests {
         assert_eq!(failure.code, exit::UNAVAILABLE);
         assert!(failure.text.contains(path.to_str().unwrap()), "{}", failure.text);
         // A crash: the socket closes, the path stays.
-        drop(first.give());
+        drop(first.take_sockets());
         let mut second = Listeners::open(&[unix_at(&path)]).unwrap();
         first.remove_paths();
         assert!(path.exists(), "the first server removed the second's path");

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use tidegate::cli::{self, Action, HELP, Options};
 use tidegate::exit::{self, Failure};
 use tidegate::os::{alloc, clock, process, title};
+use tidegate::price::{self, Machine};
 use tidegate::{conf, control, log, start};
 
 #[global_allocator]
@@ -39,8 +40,14 @@ fn act(options: &Options) -> Result<u8, Failure> {
         Action::Build => print(&build()),
         Action::Test => {
             let loaded = conf::load(options)?;
-            if !options.quiet {
-                print(&format!("configuration {} is good\n", loaded.name));
+            let price = price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
+            if let Some(warning) = price::check_descriptors(&loaded.settings, price::files_allowed(&loaded.settings)) {
+                say(&format!("{}: {warning}", loaded.name));
+            }
+            match (options.quiet, options.json) {
+                (_, true) => print(&price.json()),
+                (true, _) => {}
+                _ => print(&format!("configuration {} is good\n\n{}", loaded.name, price.table())),
             }
         }
         Action::Dump => {
@@ -49,6 +56,9 @@ fn act(options: &Options) -> Result<u8, Failure> {
         }
         Action::Signal(request) => {
             let loaded = conf::load(options)?;
+            if request == control::Request::Reload {
+                price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
+            }
             control::signal(loaded.settings.process.pid_file.as_deref(), request)?;
         }
         Action::Serve => {

@@ -2,8 +2,12 @@
 //!
 //! It owns the settings in force. A worker takes its copy along with the fork, so a reload frees the old ones here.
 
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal as Kill, kill_process};
-use tidegate_core::limits::PROCESSES_MAX;
+use tidegate_core::limits::{PROCESSES_MAX, WORKERS_MAX};
 use tidegate_core::master::{End, Order, Phase, Plan, Request, Supervisor, Tell};
 
 use crate::cli::Options;
@@ -27,6 +31,8 @@ pub struct Master<'a> {
     /// `None` only in a worker, which opens its own.
     signals: Option<Signals>,
     supervisor: Supervisor,
+    /// Where the first workers say that they serve.
+    told: Option<OwnedFd>,
     pids: [Option<Pid>; PROCESSES_MAX],
     /// What the title tells, and what it last told.
     state: State,
@@ -57,14 +63,45 @@ impl<'a> Master<'a> {
         let supervisor = Supervisor::new(plan(&settings));
         let pids = [None; PROCESSES_MAX];
         let state = State::default();
-        Self { held, options, settings, conf_name, signals: Some(signals), supervisor, pids, state, shown: None }
+        Self {
+            held,
+            options,
+            settings,
+            conf_name,
+            signals: Some(signals),
+            supervisor,
+            told: None,
+            pids,
+            state,
+            shown: None,
+        }
     }
 
-    /// Starts the workers; false if not one could be.
+    /// Starts the workers and waits until each serves or has died; false if not one serves.
     pub fn start(&mut self) -> bool {
         self.show_title();
+        let (ready, told) = match rustix::pipe::pipe_with(PipeFlags::CLOEXEC) {
+            Ok(ends) => ends,
+            Err(errno) => {
+                report(Severity::Crit, Some(errno), format_args!("cannot open a pipe to the workers"));
+                return false;
+            }
+        };
+        self.told = Some(told);
         self.supervisor.on_start(clock::now_ms());
-        self.obey().is_none() && self.supervisor.live() > 0
+        let ended = self.obey().is_some();
+        // From here on the workers alone can write; when the last one that did not is dead, reading ends.
+        self.told = None;
+        let mut serving = 0;
+        while !ended && serving < usize::from(self.settings.process.workers) {
+            match rustix::io::read(&ready, &mut [0; WORKERS_MAX]) {
+                Ok(0) => break,
+                Ok(n) => serving += n,
+                Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+        serving > 0
     }
 
     /// Tells whoever started the server that it serves.
@@ -99,13 +136,13 @@ impl<'a> Master<'a> {
         match signal {
             Signal::Term | Signal::Int => {
                 report(Severity::Notice, None, format_args!("asked to stop"));
+                self.held.listeners.close();
                 self.supervisor.on_request(Request::Term, now_ms);
             }
             Signal::Quit => {
                 report(Severity::Notice, None, format_args!("asked to drain and stop"));
+                self.held.listeners.close();
                 self.supervisor.on_request(Request::Quit, now_ms);
-                // Who comes now is refused at once instead of waiting for workers that never come.
-                drop(self.held.listeners.give());
             }
             Signal::Usr1 => {
                 log::reopen();
@@ -163,11 +200,11 @@ impl<'a> Master<'a> {
             return exit::OK;
         }
         self.signals = None;
-        self.held.release();
+        let given = self.held.become_given(self.told.take());
         log::become_role("worker");
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
-        let code = worker::run(&self.settings, self.held.listeners.give(), Role::Worker { slot });
+        let code = worker::run(&self.settings, given, Role::Worker { slot });
         log::finish();
         code
     }

@@ -11,6 +11,7 @@ use tidegate_core::event::{Interest, Token};
 use tidegate_core::net::{Answer, Gone, Net, Peer};
 
 use crate::log::{Severity, report};
+use crate::os::bell::Bell;
 use crate::os::conn::Conn;
 use crate::os::epoll::Epoll;
 
@@ -20,11 +21,13 @@ pub struct Linux {
     pub epoll: Epoll,
     /// Why accepting failed, once the log knows; until nobody waits any more.
     accept_failed: Option<Errno>,
+    /// Rung for a connection that this process was woken for and cannot take.
+    bell: Option<Bell>,
 }
 
 impl Linux {
-    pub fn new(epoll: Epoll) -> Self {
-        Self { epoll, accept_failed: None }
+    pub fn new(epoll: Epoll, bell: Option<Bell>) -> Self {
+        Self { epoll, accept_failed: None, bell }
     }
 }
 
@@ -46,6 +49,9 @@ impl Net for Linux {
                 let gone = accept_gone(errno);
                 if gone != Gone::Reset && self.accept_failed.replace(errno) != Some(errno) {
                     report(Severity::Error, Some(errno), format_args!("accept4 failed"));
+                }
+                if let (Gone::NoRoom, Some(bell)) = (gone, &self.bell) {
+                    bell.ring();
                 }
                 Err(nb::Error::Other(gone))
             }

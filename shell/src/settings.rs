@@ -38,8 +38,21 @@ pub struct Log {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
+    /// For all processes at full load; 0 is none.
+    pub limit_bytes: u64,
+    pub reserve: Reserve,
     pub blocks: u32,
     pub block_bytes: u32,
+}
+
+/// When a worker's memory is taken from the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reserve {
+    /// Page by page, as connections first need it.
+    #[default]
+    Use,
+    /// All of it before the first connection.
+    Start,
 }
 
 /// One listener.
@@ -56,6 +69,13 @@ pub struct Socket {
     pub write_ms: u64,
     /// `DBInfo`: free text for the service.
     pub info: String,
+}
+
+impl Socket {
+    /// The section as the configuration writes it.
+    pub fn section(&self) -> String {
+        if self.name.is_empty() { "[Socket]".to_string() } else { format!("[Socket {}]", self.name) }
+    }
 }
 
 /// Where a listener listens.

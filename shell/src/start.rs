@@ -3,6 +3,7 @@
 //! Everything that can fail for a reason an operator can mend fails before the first fork, on their terminal. A
 //! daemon's parent stays until its child says that workers run, so that its exit code is the truth.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::cli::Options;
@@ -12,12 +13,14 @@ use crate::exit::{self, Failure};
 use crate::listeners::Listeners;
 use crate::log::{self, Severity, report};
 use crate::master::Master;
+use crate::os::bell::Bell;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
-use crate::os::{process, title, trim};
+use crate::os::{title, trim};
+use crate::price::{self, Machine};
 use crate::settings::Settings;
 use crate::welcome;
-use crate::worker::{self, Role};
+use crate::worker::{self, Given, Role};
 
 /// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
 pub fn run(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
@@ -34,9 +37,11 @@ pub fn run(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure
 }
 
 fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+    let price = price::check(&loaded.settings, &Machine::here(), &loaded.full_name)?;
+    price::check_free(&loaded.settings, &price)?;
     limit_open_files(&loaded.settings);
     let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
-    let mut held = Held { pid_file, listeners: Listeners::default(), ready: None };
+    let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
     match held.serve(options, loaded, greet) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
@@ -60,19 +65,27 @@ enum Outcome {
 /// What the process that answers for the server holds. A worker drops all but the listeners.
 pub struct Held {
     pub listeners: Listeners,
+    bell: Option<Bell>,
     pid_file: Option<PidFile>,
     ready: Option<Ready>,
 }
 
 impl Held {
-    /// Closes what a worker must not keep: with the lock in its hands the server would look alive without its master.
-    pub fn release(&mut self) {
+    /// Turns what the master holds into what a worker lives on. The rest is closed: with the lock in a worker's hands
+    /// the server would look alive without its master.
+    pub fn become_given(&mut self, ready: Option<OwnedFd>) -> Given<'static> {
         self.pid_file = None;
         self.ready = None;
+        let ready = move || {
+            // The master reads it while it waits for the first workers; later nobody listens.
+            let _ = ready.map(|ready| rustix::io::write(ready, &[1]));
+        };
+        Given { listeners: self.listeners.take_sockets(), bell: self.bell.take(), ready: Box::new(ready) }
     }
 
     fn serve(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<Outcome, Failure> {
         self.listeners = Listeners::open(&loaded.settings.sockets)?;
+        self.bell = Some(Bell::new().map_err(|errno| Failure::of_errno(exit::OS, "cannot open an eventfd", errno))?);
         if loaded.settings.process.daemon {
             match daemon::split()? {
                 Started::Parent(code) => return Ok(Outcome::Parent(code)),
@@ -106,24 +119,27 @@ impl Held {
                 .map_err(|errno| Failure::of_errno(exit::CANNOT_CREATE, "cannot write the pid file", errno))?;
         }
         log::become_role(if alone { "server" } else { "master" });
-        report(Severity::Notice, None, format_args!("started with {conf_name}"));
         title::name(c"tidegate");
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
-            self.tell_started(&settings, &conf_name, greet);
             drop(signals);
-            return Ok(worker::run(&settings, self.listeners.give(), Role::Alone));
+            let listeners = self.listeners.take_sockets();
+            let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
+            return Ok(worker::run(&settings, Given { listeners, bell: None, ready }, Role::Alone));
         }
         let mut master = Master::new(options, settings, conf_name, self, signals);
         if !master.start() {
-            return Err(Failure::new(exit::OS, "no worker could be started; the log has the reason"));
+            return Err(Failure::new(exit::OS, "no worker can serve; the log has the reason"));
         }
         master.tell_started(greet);
-        trim::start_pages();
+        if !cfg!(debug_assertions) {
+            trim::start_pages();
+        }
         Ok(master.run())
     }
 
     pub fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
+        report(Severity::Notice, None, format_args!("started with {conf_name}"));
         if let Some(ready) = self.ready.take() {
             ready.good();
         }
@@ -142,20 +158,9 @@ impl Held {
 
 /// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
 pub fn limit_open_files(settings: &Settings) {
-    const OWN: u32 = 32;
-    let needed = settings.sockets.iter().fold(OWN, |sum, socket| sum.saturating_add(socket.connections));
-    let wanted = match settings.process.open_files {
-        0 if process::open_files() >= u64::from(needed) => return,
-        0 => needed,
-        open_files => open_files,
-    };
-    let allowed = process::limit_open_files(wanted);
-    if allowed < u64::from(wanted) {
-        report(
-            Severity::Warn,
-            None,
-            format_args!("open files: {allowed} allowed, {wanted} wanted ([Process] OpenFiles, [Socket] Connections)"),
-        );
+    let allowed = price::files_allowed(settings);
+    if let Some(warning) = price::check_descriptors(settings, allowed) {
+        report(Severity::Warn, None, format_args!("{warning}"));
     }
 }
 

@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::os::file;
 use crate::settings::{Address, Settings, Socket};
 
 /// Listeners named one by one; a few words for the rest keep the screen under ten lines.
 const SHOWN_MAX: usize = 4;
 
 pub fn show(settings: &Settings, conf_name: &str) {
-    // Nobody may be reading any more; the server serves all the same.
-    let _ = rustix::io::write(rustix::stdio::stderr(), text(settings, conf_name).as_bytes());
+    // Whoever stopped reading does not stop us.
+    let _ = file::write_line(rustix::stdio::stderr(), text(settings, conf_name).as_bytes());
 }
 
 fn text(settings: &Settings, conf_name: &str) -> String {
@@ -38,10 +39,10 @@ fn client(address: &Address) -> String {
                 IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
                 host => host,
             };
-            format!("nc {host} {}", ip.port())
+            format!("nc -N {host} {}", ip.port())
         }
-        Address::All(port) => format!("nc {} {port}", Ipv4Addr::LOCALHOST),
-        Address::Unix(path) => format!("nc -U {}", path.display()),
+        Address::All(port) => format!("nc -N {} {port}", Ipv4Addr::LOCALHOST),
+        Address::Unix(path) => format!("nc -NU {}", path.display()),
     }
 }
 
@@ -57,10 +58,10 @@ mod tests {
             ..Socket::default()
         };
         let mut settings = Settings { sockets: vec![socket("0.0.0.0:5678")], ..Settings::default() };
-        assert!(text(&settings, "x").contains("| nc 127.0.0.1 5678\n"));
+        assert!(text(&settings, "x").contains("| nc -N 127.0.0.1 5678\n"));
         settings.sockets = vec![socket("[::]:1"); 16];
         let text = text(&settings, "x");
-        assert!(text.contains("| nc ::1 1\n") && text.contains("and 12 more"), "{text}");
+        assert!(text.contains("| nc -N ::1 1\n") && text.contains("and 12 more"), "{text}");
         assert!(text.lines().count() < 10);
     }
 }

@@ -3,30 +3,39 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io;
-use tidegate_core::dispatch::{Dispatcher, Storage};
+use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::limits::LISTENERS_MAX;
 use tidegate_core::listen::Rules;
 use tidegate_core::service::{BuiltIn, Discard, Echo, Kind};
-use tidegate_core::stats::Counter;
+use tidegate_core::stats::{Counter, Reason};
 
 use crate::exit;
 use crate::log::{self, Severity, report};
 use crate::net::Linux;
+use crate::os::bell::Bell;
 use crate::os::epoll::{Epoll, Events};
-use crate::os::memory::Arena;
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, title, trim};
-use crate::settings::{Memory, Settings};
+use crate::settings::Settings;
+use crate::storage::Shape;
 
-/// What one `recv` may bring, and so the longest request a service may wait for.
-const SCRATCH_BYTES: usize = 32 * 1024;
-/// What one step of a service may write.
-const OUTBOX_BYTES: usize = 16 * 1024;
 /// Between closing the listeners and closing who is at rest: a connection accepted a moment ago is about to ask.
 const GREETING_MS: u64 = 200;
 /// The signal descriptor's token.
 const SIGNALS: Token = Token::of_world(0);
+/// The bell's token.
+const BELL: Token = Token::of_world(1);
+
+/// What a worker is given to live on.
+pub struct Given<'a> {
+    /// In the order of the configuration's sockets.
+    pub listeners: Vec<OwnedFd>,
+    /// Shared with the other workers, if there are any.
+    pub bell: Option<Bell>,
+    /// Called once everything it needs is there; not called if it cannot serve.
+    pub ready: Box<dyn FnOnce() + 'a>,
+}
 
 /// What the process that runs a worker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +59,8 @@ impl Role {
 type Connections<'m> = Dispatcher<'m, Linux, BuiltIn>;
 
 /// Serves until told to stop; the process's exit code.
-pub fn run(settings: &Settings, listeners: Vec<OwnedFd>, role: Role) -> u8 {
-    match Signals::open(role.signals()).and_then(|signals| serve(settings, listeners, &signals, role)) {
+pub fn run(settings: &Settings, given: Given<'_>, role: Role) -> u8 {
+    match Signals::open(role.signals()).and_then(|signals| serve(settings, given, &signals, role)) {
         Ok(()) => exit::OK,
         Err(errno) => {
             report(Severity::Crit, Some(errno), format_args!("the worker cannot serve"));
@@ -60,11 +69,15 @@ pub fn run(settings: &Settings, listeners: Vec<OwnedFd>, role: Role) -> u8 {
     }
 }
 
-fn serve(settings: &Settings, listeners: Vec<OwnedFd>, signals: &Signals, role: Role) -> io::Result<()> {
-    let mut net = Linux::new(Epoll::new()?);
-    net.epoll.watch(signals, SIGNALS, Interest::NONE, Interest::READ)?;
+fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -> io::Result<()> {
+    let epoll = Epoll::new()?;
+    epoll.watch(signals, SIGNALS, Interest::NONE, Interest::READ)?;
+    if let Some(bell) = &given.bell {
+        epoll.watch_edge(bell, BELL)?;
+    }
+    let mut net = Linux::new(epoll, given.bell);
     let mut dispatcher = prepare(settings)?;
-    for (socket, fd) in settings.sockets.iter().zip(listeners) {
+    for (socket, fd) in settings.sockets.iter().zip(given.listeners) {
         let rules = Rules {
             idle_ms: socket.idle_ms,
             request_ms: socket.request_ms,
@@ -75,7 +88,11 @@ fn serve(settings: &Settings, listeners: Vec<OwnedFd>, signals: &Signals, role: 
             return Err(io::Errno::NOMEM);
         }
     }
-    trim::start_pages();
+    (given.ready)();
+    // Not where someone may be debugging: breakpoints live in the pages given back.
+    if matches!(role, Role::Worker { .. }) && !cfg!(debug_assertions) {
+        trim::start_pages();
+    }
     alloc::seal();
     run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role)?;
     alloc::unseal();
@@ -85,28 +102,13 @@ fn serve(settings: &Settings, listeners: Vec<OwnedFd>, signals: &Signals, role: 
 
 /// The dispatcher, on one mapping sized by the configuration.
 fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
-    let slots = settings.sockets.iter().map(|socket| socket.connections as usize).sum();
-    let Memory { blocks, block_bytes } = settings.memory;
-    let (blocks, block_bytes) = (blocks as usize, block_bytes as usize);
-    let mut arena = Arena::new(storage_bytes(slots, blocks, block_bytes))?;
     let mut services = BuiltIn::new(Echo, Discard);
     for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
         if let Some(kind) = Kind::named(&socket.service) {
             services.assign(index, kind);
         }
     }
-    let storage = Storage {
-        marks: arena.take(slots)?,
-        slots: arena.take(slots)?,
-        states: Box::leak((0..slots).map(|_| Default::default()).collect()),
-        timer_cells: arena.take(slots)?,
-        timer_places: arena.take(slots)?,
-        block_marks: arena.take(blocks)?,
-        block_memory: arena.take(blocks * block_bytes)?,
-        block_bytes,
-        scratch: arena.take(SCRATCH_BYTES)?,
-        outbox: arena.take(OUTBOX_BYTES)?,
-    };
+    let storage = Shape::of(settings).lend(settings.memory.reserve)?;
     Ok(Dispatcher::new(storage, services))
 }
 
@@ -126,12 +128,18 @@ fn run_loop(
             [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
-        let mut signalled = false;
+        if let Some(bytes) = alloc::news() {
+            ::log::error!("allocated {bytes} bytes after the seal: this worker may need more than its price");
+        }
+        let (mut signalled, mut passed) = (false, false);
         for event in ready {
             match event.token.world() {
-                Some(_) => signalled = true,
+                Some(_) => (signalled, passed) = (signalled || event.token == SIGNALS, passed || event.token == BELL),
                 None => dispatcher.on_event(net, now_ms, event),
             }
+        }
+        if passed {
+            dispatcher.on_passed(net, now_ms);
         }
         if dispatcher.next_deadline().is_some_and(|at_ms| at_ms <= now_ms) {
             dispatcher.on_time(net, now_ms);
@@ -176,14 +184,15 @@ fn tell_end(dispatcher: &Connections) {
         stats.count(Counter::BytesIn),
         stats.count(Counter::BytesOut),
     );
-}
-
-fn storage_bytes(slots: usize, blocks: usize, block_bytes: usize) -> usize {
-    use tidegate_core::{blocks::BlockMark, conn::Slot, pool::Mark};
-    Arena::price::<Mark>(slots)
-        + Arena::price::<Slot<crate::os::conn::Conn>>(slots)
-        + Arena::price::<u64>(slots)
-        + Arena::price::<u32>(slots)
-        + Arena::price::<BlockMark>(blocks)
-        + Arena::price::<u8>(blocks * block_bytes + SCRATCH_BYTES + OUTBOX_BYTES + 2)
+    let mut counts = String::new();
+    let closed = Reason::ALL.iter().map(|reason| (reason.name(), stats.closed(*reason)));
+    for (name, count) in closed.filter(|(_, count)| *count > 0) {
+        counts.push_str(&format!(" {name} {count}"));
+    }
+    counts.push_str("; counted:");
+    let counted = Counter::ALL.iter().map(|counter| (counter.name(), stats.count(*counter)));
+    for (name, count) in counted.filter(|(_, count)| *count > 0) {
+        counts.push_str(&format!(" {name} {count}"));
+    }
+    ::log::info!("closed:{counts}");
 }

@@ -133,7 +133,7 @@ pub fn exchange(stream: &TcpStream, seed: u64, total: u64, rests: u32) {
 
 /// Sends until nothing more is taken for a while. What came back is left where it is: this client does not read.
 pub fn send_without_reading(mut stream: &TcpStream) -> io::Result<()> {
-    stream.set_write_timeout(Some(Duration::from_millis(500)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(1)))?;
     let mut sent = 0;
     loop {
         match stream.write(pattern(0, sent, PIECE_MAX)) {

@@ -1,11 +1,12 @@
 //! Out of connections, or out of descriptors: newcomers wait, the worker sleeps, and service resumes at once.
 
+use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::client::{hear, is_not_yet, say, send_without_reading};
 use crate::proc::cpu;
@@ -28,6 +29,28 @@ fn without_descriptors_newcomers_wait_the_worker_sleeps_and_resumes_within_a_sec
     let log = waits_sleeps_and_resumes(rig, 64 - 20);
     let told = log.lines().filter(|line| line.contains("EMFILE") || line.contains("descriptors")).count();
     assert!((1..=6).contains(&told), "told {told} times: {log}");
+}
+
+/// One process is woken for each connection. It may be the one that cannot take it.
+#[test]
+fn a_worker_without_descriptors_passes_newcomers_on_to_one_that_has_some() {
+    let rig = Rig::echo(Echo { workers: 2, ..ECHO });
+    for worker in &rig.workers {
+        let pid = Pid::from_raw(*worker);
+        let open = fs::read_dir(format!("/proc/{worker}/fd")).unwrap().count() as u64;
+        let old = prlimit(
+            pid,
+            Resource::Nofile,
+            Rlimit { current: Some(open), maximum: getrlimit(Resource::Nofile).maximum },
+        )
+        .unwrap();
+        for _ in 0..5 {
+            say(&rig.connect(), b"who takes me");
+        }
+        prlimit(pid, Resource::Nofile, old).unwrap();
+    }
+    let log = rig.stop(Signal::QUIT);
+    assert!(log.contains("EMFILE"), "nobody was short of descriptors: {log}");
 }
 
 /// With at least `inside_min` connections the server is full: whoever comes then waits, costs nothing, and is served

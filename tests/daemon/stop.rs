@@ -1,7 +1,7 @@
 //! The end of a server: TERM is quick, QUIT is careful, both leave nothing behind.
 
 use std::io::{ErrorKind, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::client::{hear_all, hear_end, is_over, pattern, say, send_without_reading, try_say};
 use crate::proc::unacknowledged;
 use crate::rig::{ECHO, Echo, Rig, connect};
-use crate::server::{send, wait_until};
+use crate::server::{is_gone, send, wait_until};
 
 #[test]
 fn a_signal_under_load_ends_the_server_with_code_zero_and_frees_the_port() {
@@ -94,6 +94,21 @@ fn a_drain_is_bounded_when_a_client_never_reads() {
     rig.ended();
     assert!(began.elapsed() >= Duration::from_millis(1_900), "the client was not given its time");
     assert!(is_over(&stream));
+}
+
+#[test]
+fn a_draining_server_refuses_newcomers_and_leaves_its_port_to_the_next() {
+    let mut rig = Rig::echo(Echo { workers: 2, process: "OpenFiles = 4096\nDrainTimeout = 60", ..ECHO });
+    let stays = rig.connect_narrow();
+    send_without_reading(&stays).unwrap();
+    let address = rig.address();
+    send(rig.server.pid(), Signal::QUIT);
+    let refused = || matches!(TcpStream::connect(address), Err(error) if error.kind() == ErrorKind::ConnectionRefused);
+    wait_until("the refusal", refused);
+    assert!(!rig.workers.iter().all(|worker| is_gone(*worker)), "someone is still served");
+    let next = TcpListener::bind(address).expect("the port is free for another server");
+    drop((next, stays));
+    rig.ended();
 }
 
 #[test]

@@ -189,6 +189,16 @@ fn a_daemon_has_its_own_session_null_descriptors_and_no_mask() {
 }
 
 #[test]
+fn a_server_that_cannot_serve_says_so_instead_of_having_started() {
+    for process in ["OpenFiles = 7", "OpenFiles = 7\nDaemon = on", "OpenFiles = 7\nWorkers = 0"] {
+        let server = Server::with(process);
+        let said = failed(&server.run(&["-c", "tg.conf"]), 71);
+        assert!(said.contains("EMFILE"), "{process}: {said}");
+        assert!(!exists(&server.directory.join("tg.pid")), "a failed start leaves no pid file");
+    }
+}
+
+#[test]
 fn a_worker_holds_neither_the_lock_nor_its_masters_descriptors() {
     let mut server = Server::with("Workers = 2").start();
     for worker in server.workers(2) {

@@ -63,7 +63,7 @@ impl Bed for Loopback {
             Box::leak(Box::new(house::Memory::new(connections as usize, blocks, block_bytes, scratch, outbox)));
         let listener: OwnedFd = socket::listen(&Address::Ip((Ipv4Addr::LOCALHOST, 0).into()), 16).unwrap();
         let port = SocketAddr::try_from(rustix::net::getsockname(&listener).unwrap()).unwrap().port();
-        let mut net = Linux::new(Epoll::new().unwrap());
+        let mut net = Linux::new(Epoll::new().unwrap(), None);
         let mut server = Dispatcher::new(memory.lend(), house::services(&[protocol]));
         assert!(server.listen(&mut net, listener, connections, rules).is_ok());
         Self { net, server, events: Events::default(), port, buffer: vec![0; 65_536] }

@@ -52,7 +52,12 @@ pub enum Kind {
 pub const SECTIONS: &[SectionKind] = &[
     SectionKind { name: "Process", count_max: 1, labelled: false, help: "The processes of the server." },
     SectionKind { name: "Log", count_max: 1, labelled: false, help: "Where messages go, and which." },
-    SectionKind { name: "Memory", count_max: 1, labelled: false, help: "What each worker sets aside at its start." },
+    SectionKind {
+        name: "Memory",
+        count_max: 1,
+        labelled: false,
+        help: "What the server may need, and what each worker sets aside at its start.",
+    },
     SectionKind {
         name: "Socket",
         count_max: LISTENERS_MAX,
@@ -118,6 +123,20 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Choice(&["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"]),
         default: "notice",
         help: "The least severe messages that are kept.",
+    },
+    Directive {
+        section: "Memory",
+        key: "Limit",
+        kind: Kind::Size { min: 0, max: 1 << 40 },
+        default: "0",
+        help: "What all processes may need at full load; over it the server does not start; 0 is no limit.",
+    },
+    Directive {
+        section: "Memory",
+        key: "Reserve",
+        kind: Kind::Choice(&["use", "start"]),
+        default: "use",
+        help: "start takes all memory before the first connection, use takes it as connections need it.",
     },
     Directive {
         section: "Memory",

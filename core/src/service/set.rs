@@ -36,13 +36,15 @@ macro_rules! service_set {
             }
         }
 
-        /// A connection's state: whichever service serves it.
+        /// A connection's state: whichever service serves it. All zero bytes are `None`, so that a table of them is
+        /// lent as fresh pages.
         #[allow(non_camel_case_types)]
         #[derive(Default)]
+        #[repr(u8)]
         $vis enum $state {
             /// Not opened yet.
             #[default]
-            None,
+            None = 0,
             $($field(<$service as $crate::service::Service>::State),)+
         }
 

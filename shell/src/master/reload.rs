@@ -11,6 +11,7 @@ use crate::exit::{self, Failure};
 use crate::listeners::Changed;
 use crate::log::{self, Severity, report};
 use crate::os::trim;
+use crate::price::{self, Machine};
 use crate::settings::Settings;
 use crate::start;
 
@@ -31,13 +32,17 @@ impl Master<'_> {
                 report(Severity::Error, None, format_args!("reload failed; the old configuration stays in force"));
             }
         }
-        trim::start_pages();
+        if !cfg!(debug_assertions) {
+            trim::start_pages();
+        }
     }
 
     fn replace(&mut self, now_ms: u64) -> Result<Changed, Failure> {
         self.supervisor.may_reload().map_err(refused)?;
-        let Loaded { mut settings, .. } = conf::load(self.options)?;
+        let Loaded { mut settings, name, .. } = conf::load(self.options)?;
         self.keep_fixed(&mut settings);
+        let price = price::check(&settings, &Machine::here(), &name)?;
+        price::check_free(&settings, &price)?;
         let target = start::open_log(&settings)?;
         let staged = self.held.listeners.stage(&settings.sockets)?;
         self.supervisor.on_reload(plan(&settings), now_ms).map_err(refused)?;

@@ -12,6 +12,7 @@ pub struct Sealable;
 static SEALED: AtomicBool = AtomicBool::new(false);
 static AFTER: AtomicUsize = AtomicUsize::new(0);
 static FIRST_BYTES: AtomicUsize = AtomicUsize::new(0);
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// From here on this process allocates nothing.
 pub fn seal() {
@@ -26,6 +27,12 @@ pub fn unseal() {
 /// How often memory was asked for after the seal, and the bytes of the first time.
 pub fn after_seal() -> (usize, usize) {
     (AFTER.load(Relaxed), FIRST_BYTES.load(Relaxed))
+}
+
+/// The bytes of the first allocation after the seal, once. For the loop to tell: the allocator cannot.
+#[inline]
+pub fn news() -> Option<usize> {
+    (AFTER.load(Relaxed) > 0 && !TOLD.swap(true, Relaxed)).then(|| FIRST_BYTES.load(Relaxed))
 }
 
 #[cold]

@@ -55,6 +55,11 @@ impl Epoll {
         }
     }
 
+    /// Watches for changes only: each one wakes every process that asked, and nobody has to read it away.
+    pub fn watch_edge(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        epoll::add(&self.fd, fd, EventData::new_u64(token.to_bits()), EventFlags::IN | EventFlags::ET)
+    }
+
     /// Waits up to `timeout_ms` (`None`: until something happens; at most 24 days) and returns what did.
     #[inline]
     pub fn wait<'e>(

@@ -3,13 +3,15 @@
 //! | file | what is asked | since |
 //! |---|---|---|
 //! | `alloc` | nothing: counts what the process asks of its allocator once it serves | |
+//! | `bell` | `eventfd2` | 2.6.27 |
 //! | `clock` | `clock_gettime` monotonic and real time; libc `tzset`, `localtime_r` | 2.6 |
 //! | `conn` | `close` | |
 //! | `epoll` | `epoll_create1`, `epoll_ctl`, `epoll_pwait`; EPOLLEXCLUSIVE where there is (4.5) | 2.6.27 |
 //! | `errno` | libc `strerror_r` | |
 //! | `file` | `open` (cloexec), `flock`, `ftruncate`, `fstat`, `unlink`, `write`, `poll` | 2.6.23 |
-//! | `memory` | `mmap` anonymous | |
+//! | `memory` | `mmap` anonymous, `munmap`, `madvise` NOHUGEPAGE, POPULATE_WRITE where there is (5.14) | |
 //! | `process` | `fork`, `_exit`, `setsid`, `umask`, `dup2`, `waitpid`, `kill`, `pipe2`, `prctl` PDEATHSIG, `setrlimit` | 2.6.27 |
+//! | `program` | libc `dl_iterate_phdr`; `/proc/meminfo`, `/proc/sys/net/ipv4`, the control group | |
 //! | `signal` | `sigaction`, `sigprocmask`, `signalfd4`, `poll` | 2.6.27 |
 //! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect` | 2.6.28 |
 //! | `title` | `environ`, `prctl` NAME | |
@@ -19,6 +21,7 @@
 //! Everything is single-threaded: `fork` and the title rely on it. Errors are `rustix::io::Errno`.
 
 pub mod alloc;
+pub mod bell;
 pub mod clock;
 pub mod conn;
 pub mod epoll;
@@ -26,6 +29,7 @@ pub mod errno;
 pub mod file;
 pub mod memory;
 pub mod process;
+pub mod program;
 pub mod signal;
 pub mod socket;
 pub mod title;

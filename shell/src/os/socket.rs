@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
+use rustix::fs::{self, Mode};
 use rustix::io::{self, Errno};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
@@ -20,6 +21,8 @@ pub fn listen(address: &Address, backlog: u32) -> io::Result<OwnedFd> {
         Address::Unix(path) => {
             let socket = open(AddressFamily::UNIX)?;
             net::bind(&socket, &SocketAddrUnix::new(path.as_path())?)?;
+            // Whoever can reach the path may connect: the directory's permissions decide (unix(7)).
+            fs::chmod(path.as_path(), Mode::from_raw_mode(0o666))?;
             socket
         }
     };

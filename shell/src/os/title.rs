@@ -39,7 +39,10 @@ unsafe fn claim() -> Option<Area> {
     // count. A pointer never equals so small a number, so the walk stops at the count.
     unsafe {
         let variables = environ;
-        if variables.is_null() {
+        // The kernel builds it above the first stack frame. Anywhere else something has replaced it (a preloaded
+        // library that sets variables), and what lies before it is not ours to read.
+        let here = 0u8;
+        if variables.is_null() || (variables as usize) < &raw const here as usize {
             return None;
         }
         let mut count = 0;

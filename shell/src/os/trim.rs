@@ -25,8 +25,8 @@ unsafe extern "C" fn forget(object: *mut libc::dl_phdr_info, _size: usize, _data
         let start = base.wrapping_add(header.p_vaddr as usize);
         let end = start.wrapping_add(header.p_memsz as usize).next_multiple_of(page);
         let start = start - start % page;
-        // SAFETY: these pages are mapped read-only from files, so nothing is lost: the next access maps them again.
-        // A part that is not (the vDSO) is refused, which is as good.
+        // SAFETY: these pages are mapped read-only from files, so the next access maps the same bytes again; only a
+        // debugger's breakpoints are lost. A part that is not a file's (the vDSO) is refused, which is as good.
         let _ = unsafe { madvise(core::ptr::with_exposed_provenance_mut(start), end - start, Advice::LinuxDontNeed) };
     }
     0

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use tidegate_core::blocks::{BlockMark, Blocks, Chain, Held};
+use tidegate_core::conf::Document;
 use tidegate_core::event::Token;
 use tidegate_core::pool::Pool;
 use tidegate_core::text::sock_ntop;
@@ -25,6 +26,7 @@ pub const CASES: &[Case] = &[
     ("timer-earlier", "move one of 64 deadlines to the front", timer_earlier),
     ("blocks", "64 bytes into a chain and out again", blocks),
     ("ntop", "an IPv4 peer's text", ntop),
+    ("conf-line", "one line of a configuration of 16, parsed and kept", conf_line),
     ("accept", "one accepted connection, in batches of 32", accept),
     ("echo", "one echoed message of 64 bytes, of 64 connections", echo),
     ("visit", "connect, one echoed message, close", visit),
@@ -76,6 +78,34 @@ fn ntop(n: u32) {
     let peer = tidegate_core::net::Peer::Ip(([192, 168, 100, 200], 54321).into());
     for _ in 0..n {
         assert_eq!(black_box(sock_ntop(black_box(peer))).len(), 21);
+    }
+}
+
+/// Lines of every shape and keys of most kinds. A file costs its lines and one move of the document, which counts as
+/// an instruction for each of its bytes: three tenths of the whole.
+const FILE: &str = "\
+# The machines of hall 2.
+
+[Socket plc]
+ListenPort = 5678
+ListenAddress = 192.0.2.7
+Service = echo
+Connections = 200
+Backlog = 64
+IdleTimeout = 5m
+RequestTimeout = 30s
+WriteTimeout = 30s
+DBInfo = \"hall 2\"
+
+[Log]
+Level = info
+File = /var/log/tidegate.log";
+
+fn conf_line(n: u32) {
+    assert_eq!(FILE.lines().count(), 16);
+    for _ in 0..n / 16 {
+        let document = Document::parse(black_box(FILE).as_bytes(), &mut |problem| panic!("{problem:?}"));
+        assert_eq!(black_box(document.as_ref()).map(|document| document.get_int_default("ListenPort", 0)), Ok(5678));
     }
 }
 

@@ -9,6 +9,7 @@
 // Both sides of every foreign function here are Rust, and neither is ever linked.
 #![allow(improper_ctypes, improper_ctypes_definitions)]
 
+mod conf;
 mod parts;
 mod server;
 mod supervisor;

@@ -1,0 +1,87 @@
+//! What a worker lives on, piece by piece.
+//!
+//! The same lines are run twice: over an arena that only counts, for the price, and over memory, for the worker. So
+//! what `-t` prints is what is asked for, to the byte.
+
+use rustix::io;
+use tidegate_core::dispatch::Storage;
+use tidegate_core::service::BuiltIn;
+
+use crate::os::conn::Conn;
+use crate::os::memory::Arena;
+use crate::settings::{Reserve, Settings};
+
+/// What one `recv` may bring, and so the longest request a service may wait for.
+pub const SCRATCH_BYTES: usize = 32 * 1024;
+/// What one step of a service may write.
+pub const OUTBOX_BYTES: usize = 16 * 1024;
+
+/// How much of everything one worker has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub slots: usize,
+    pub blocks: usize,
+    pub block_bytes: usize,
+}
+
+impl Shape {
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            slots: settings.sockets.iter().map(|socket| socket.connections as usize).sum(),
+            blocks: settings.memory.blocks as usize,
+            block_bytes: settings.memory.block_bytes as usize,
+        }
+    }
+
+    /// The bytes of the whole.
+    pub fn bytes(self) -> usize {
+        let mut arena = Arena::counting();
+        // More than can be addressed is priced as just that, and refused when it is asked for.
+        self.lay(&mut arena).map_or(usize::MAX, |_| arena.taken())
+    }
+
+    /// The whole, in one mapping.
+    pub fn lend(self, reserve: Reserve) -> io::Result<Storage<'static, Conn, BuiltIn>> {
+        self.lay(&mut Arena::new(self.bytes(), reserve == Reserve::Start)?)
+    }
+
+    fn lay(self, arena: &mut Arena) -> io::Result<Storage<'static, Conn, BuiltIn>> {
+        let Self { slots, blocks, block_bytes } = self;
+        Ok(Storage {
+            marks: arena.take(slots)?,
+            slots: arena.take(slots)?,
+            states: arena.take(slots)?,
+            timer_cells: arena.take(slots)?,
+            timer_places: arena.take(slots)?,
+            block_marks: arena.take(blocks)?,
+            block_memory: arena.take(blocks.saturating_mul(block_bytes))?,
+            block_bytes,
+            scratch: arena.take(SCRATCH_BYTES)?,
+            outbox: arena.take(OUTBOX_BYTES)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_lent_exactly_what_is_counted() {
+        for (slots, blocks, block_bytes) in [(1, 8, 256), (63, 9, 2_048), (1_025, 256, 2_048), (9_900, 77, 4_096)] {
+            let shape = Shape { slots, blocks, block_bytes };
+            let mut arena = Arena::new(shape.bytes(), false).unwrap();
+            let storage = shape.lay(&mut arena).unwrap();
+            assert_eq!(arena.taken(), shape.bytes());
+            assert_eq!((storage.slots.len(), storage.states.len(), storage.block_marks.len()), (slots, slots, blocks));
+            assert_eq!(storage.block_memory.len(), blocks * block_bytes);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_addressed_has_a_price_and_is_refused() {
+        let shape = Shape { slots: usize::MAX, blocks: 8, block_bytes: 256 };
+        assert_eq!(shape.bytes(), usize::MAX);
+        assert!(shape.lend(Reserve::Use).is_err());
+    }
+}
