@@ -74,7 +74,9 @@ fn anonymous_kib(pid: i32) -> u64 {
 fn thirty_reloads_and_reopened_logs_under_load_refuse_and_break_nothing() {
     let port = free_port();
     let mut server = serving("Workers = 2", &[on_port(port)]);
+    // The start is over for certain once a reload has been carried out.
     server.workers(2);
+    reload(&mut server, 2);
     let before = descriptors(server.pid());
     let clients = Clients::start(port);
     for round in 0..30 {
