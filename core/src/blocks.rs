@@ -200,7 +200,7 @@ impl<'m> Blocks<'m> {
         self.free() < RESERVE.min(self.marks.len())
     }
 
-    /// Bytes that a step may leave behind in one direction, whatever becomes of it: an eighth of what is free, so that
+    /// Bytes that a step may leave behind in one direction, whatever becomes of it: a sixteenth of what is free, so that
     /// slow readers share the blocks instead of the first taking them all, and the later ones read in smaller pieces.
     pub fn step_room(&self) -> usize {
         self.step_room
@@ -303,7 +303,7 @@ impl<'m> Blocks<'m> {
     }
 
     fn measure(&mut self) {
-        let blocks = if self.free() < RESERVE { 0 } else { (self.free() / 8).max(1) };
+        let blocks = if self.free() < RESERVE { 0 } else { (self.free() / 16).max(1) };
         self.step_room = blocks.wrapping_mul(self.block_bytes());
     }
 

@@ -69,9 +69,11 @@ pub(crate) struct PackedPeer {
 }
 
 impl PackedPeer {
+    pub(crate) const UNIX: Self = Self { address: [0; 16], scope: 0, port: 0, family: 0 };
+
     pub(crate) fn pack(peer: Peer) -> Self {
         match peer {
-            Peer::Unix => Self::default(),
+            Peer::Unix => Self::UNIX,
             Peer::Ip(SocketAddr::V4(v4)) => {
                 Self { address: v4.ip().to_ipv6_mapped().octets(), scope: 0, port: v4.port(), family: 4 }
             }

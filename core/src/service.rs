@@ -156,6 +156,13 @@ pub struct Context<'a, 'm> {
     pub(crate) pool: &'a mut Pool<'m>,
 }
 
+impl<'a, 'm> Context<'a, 'm> {
+    /// A context without a dispatcher, to test a service with: no listener's rules, a unix peer that has not ended.
+    pub fn detached(pool: &'a mut Pool<'m>, me: Token, now_ms: u64) -> Self {
+        Self { now_ms, me, listener: 0, peer: &PackedPeer::UNIX, rules: &[], ended: false, pool }
+    }
+}
+
 impl Context<'_, '_> {
     /// Monotonic milliseconds; the same throughout a wake-up.
     pub fn now_ms(&self) -> u64 {
