@@ -64,6 +64,8 @@ pub struct Dispatcher<'m, N: Net, S: Service> {
     retry_ms: u64,
     /// When the first listener that rests because of its rate may accept again.
     rate_ms: u64,
+    /// No listener is left.
+    closed: bool,
     draining: bool,
     /// While draining: slots below this one have been looked at.
     drained_to: usize,
@@ -95,6 +97,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             listeners: Vec::new(),
             retry_ms: NEVER,
             rate_ms: NEVER,
+            closed: false,
             draining: false,
             drained_to: 0,
             #[cfg(debug_assertions)]
@@ -180,16 +183,9 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
 
     /// Stops accepting and closes each connection as soon as it is at rest. Drained when [`Dispatcher::taken`] is 0.
     pub fn drain(&mut self, net: &mut N, now_ms: u64) {
-        self.tick(now_ms);
+        self.stop_accepting(net, now_ms);
         if !self.draining {
             (self.draining, self.drained_to) = (true, 0);
-            self.watch_listeners(net);
-            for listener in &mut self.listeners {
-                if let Some(socket) = listener.socket.take() {
-                    listener.watched = false;
-                    net.close_listener(socket);
-                }
-            }
         }
         self.sweep();
     }

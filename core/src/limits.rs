@@ -39,6 +39,10 @@ pub const LINGER_MS: u64 = 2_000;
 /// Workers under one master. More than cores never helps; a small box has few, and a table of 64 is a screenful.
 pub const WORKERS_MAX: usize = 64;
 
+/// Processes under one master: the workers of the configuration in force, and as many of earlier ones that still
+/// drain.
+pub const PROCESSES_MAX: usize = 2 * WORKERS_MAX;
+
 /// The largest `RespawnLimit`: the supervisor remembers the time of that many deaths.
 pub const RESPAWN_LIMIT_MAX: usize = 1_000;
 

@@ -4,27 +4,28 @@
 //! [`Supervisor::next_order`]. Orders are a function of the state, so none can be lost, given twice or asked for in
 //! the wrong sequence. It knows slots and times; process ids, forks and signal numbers stay in the world.
 //!
+//! A reload makes the workers there are leavers and wants new ones: both generations live side by side in one table,
+//! the new asked for before the old are told to drain. Several reloads in a row only add leavers, up to a bound.
+//!
 //! Refused here: judging how a worker died. Nobody asked it to, so every death while serving counts the same.
 
 use heapless::Deque;
 
-use crate::limits::{RESPAWN_LIMIT_MAX, WORKERS_MAX};
+use crate::limits::{PROCESSES_MAX, RESPAWN_LIMIT_MAX, WORKERS_MAX};
+
+mod place;
+
+use place::{Place, QUIET_MS};
 
 /// How long workers have between being told to stop and being killed.
 pub const STOP_MS: u64 = 5_000;
-/// The first pause before a respawn; the one before it is no pause at all.
-const BACKOFF_FIRST_MS: u64 = 100;
-/// The longest pause before a respawn.
-const BACKOFF_LAST_MS: u64 = 5_000;
-/// A worker that lived this long starts with a clean sheet; also the window of the respawn limit.
-const QUIET_MS: u64 = 60_000;
 
 /// What the conf says about workers.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// Workers wanted, 1 to [`WORKERS_MAX`]; more is read as the maximum.
     pub workers: u16,
-    /// How long a drain may take; 0 is no bound.
+    /// How long a drain of these workers may take; 0 is no bound.
     pub drain_ms: u64,
     /// Deaths within a minute that end the server; 0 is no limit.
     pub respawn_limit: u32,
@@ -37,6 +38,17 @@ pub enum Request {
     Term,
     /// Drain, then stop.
     Quit,
+    /// Drain all workers and stay without any, until a reload.
+    Park,
+}
+
+/// Why a reload cannot begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The server is about to end, or has not begun.
+    NotServing,
+    /// So many workers would drain at once; [`WORKERS_MAX`] may.
+    Leavers(usize),
 }
 
 /// What a worker is told, gentlest first.
@@ -72,6 +84,8 @@ pub enum Order {
 pub enum Phase {
     Idle,
     Serving,
+    /// Asked to serve nobody for now.
+    Parked,
     Draining,
     Stopping,
     Killing,
@@ -83,6 +97,8 @@ enum Cause {
     Start,
     Term,
     Quit,
+    Park,
+    Reload,
     /// The respawn limit was reached.
     Limit,
     /// The phase's own deadline passed.
@@ -94,8 +110,10 @@ impl Phase {
     const fn after(self, cause: Cause) -> Self {
         match (self, cause) {
             (Phase::Idle, Cause::Start) => Phase::Serving,
-            (Phase::Idle | Phase::Serving | Phase::Draining, Cause::Term) => Phase::Stopping,
-            (Phase::Idle | Phase::Serving, Cause::Quit) => Phase::Draining,
+            (Phase::Idle | Phase::Serving | Phase::Parked | Phase::Draining, Cause::Term) => Phase::Stopping,
+            (Phase::Idle | Phase::Serving | Phase::Parked, Cause::Quit) => Phase::Draining,
+            (Phase::Serving, Cause::Park) => Phase::Parked,
+            (Phase::Parked, Cause::Reload) => Phase::Serving,
             (Phase::Serving, Cause::Limit) => Phase::Stopping,
             (Phase::Draining, Cause::Late) => Phase::Stopping,
             (Phase::Stopping, Cause::Late) => Phase::Killing,
@@ -106,33 +124,16 @@ impl Phase {
     /// What every living worker must have been told by now.
     const fn tell(self) -> Option<Tell> {
         match self {
-            Phase::Idle | Phase::Serving => None,
+            Phase::Idle | Phase::Serving | Phase::Parked => None,
             Phase::Draining => Some(Tell::Quit),
             Phase::Stopping => Some(Tell::Term),
             Phase::Killing => Some(Tell::Kill),
         }
     }
-}
 
-/// One worker's place.
-#[derive(Clone, Copy, Debug)]
-enum Slot {
-    /// Nobody here; a worker is due at this time, while the server serves.
-    Vacant { due_ms: u64, deaths: u32 },
-    /// A worker lives here.
-    Live { since_ms: u64, deaths: u32, told: Option<Tell> },
-}
-
-impl Slot {
-    /// The place after its worker died: due at once the first time, then after a pause that doubles.
-    fn after_death(since_ms: u64, deaths: u32, now_ms: u64) -> Self {
-        let deaths = if now_ms.saturating_sub(since_ms) >= QUIET_MS { 0 } else { deaths };
-        let pause_ms = match deaths {
-            0 => 0,
-            n => BACKOFF_FIRST_MS.checked_shl(n - 1).unwrap_or(BACKOFF_LAST_MS).min(BACKOFF_LAST_MS),
-        };
-        // Six doublings reach the longest pause; counting on would shift bits out.
-        Slot::Vacant { due_ms: now_ms.saturating_add(pause_ms), deaths: (deaths + 1).min(7) }
+    /// Whether leavers are still pressed one by one; later all are at once.
+    const fn presses(self) -> bool {
+        matches!(self, Phase::Serving | Phase::Parked | Phase::Draining)
     }
 }
 
@@ -143,7 +144,7 @@ pub struct Supervisor {
     /// When the phase turns into the next by itself.
     late_ms: Option<u64>,
     end: End,
-    slots: [Slot; WORKERS_MAX],
+    places: [Place; PROCESSES_MAX],
     /// Times of the deaths within the last minute, oldest first.
     deaths: Deque<u64, RESPAWN_LIMIT_MAX>,
     now_ms: u64,
@@ -156,7 +157,7 @@ impl Supervisor {
             phase: Phase::Idle,
             late_ms: None,
             end: End::Asked,
-            slots: [Slot::Vacant { due_ms: 0, deaths: 0 }; WORKERS_MAX],
+            places: [Place::Free; PROCESSES_MAX],
             deaths: Deque::new(),
             now_ms: 0,
         }
@@ -167,16 +168,18 @@ impl Supervisor {
     /// The world is ready for workers.
     pub fn on_start(&mut self, now_ms: u64) {
         self.clock(now_ms);
+        if self.phase == Phase::Idle {
+            self.hire();
+        }
         self.turn(Cause::Start);
     }
 
     /// The worker of this slot is gone, or could not be started. A slot without a worker changes nothing.
     pub fn on_died(&mut self, slot: u16, now_ms: u64) {
         self.clock(now_ms);
-        let Some(place) = self.slots.get_mut(usize::from(slot)) else { return };
-        let Slot::Live { since_ms, deaths, .. } = *place else { return };
-        *place = Slot::after_death(since_ms, deaths, self.now_ms);
-        if self.phase == Phase::Serving && self.count_death() {
+        let Some(place) = self.places.get_mut(usize::from(slot)) else { return };
+        let was_staff = place.vacate(self.now_ms);
+        if was_staff && self.phase == Phase::Serving && self.count_death() {
             self.end = End::CrashLoop;
             self.turn(Cause::Limit);
         }
@@ -185,10 +188,27 @@ impl Supervisor {
     /// An operator asks.
     pub fn on_request(&mut self, request: Request, now_ms: u64) {
         self.clock(now_ms);
+        if request == Request::Park && self.phase == Phase::Serving {
+            self.dismiss();
+        }
         self.turn(match request {
             Request::Term => Cause::Term,
             Request::Quit => Cause::Quit,
+            Request::Park => Cause::Park,
         });
+    }
+
+    /// A new configuration is in force: new workers are wanted, those there are leave within the bound of the plan
+    /// they came with, and deaths are counted afresh. Changes nothing if [`Supervisor::may_reload`] refuses.
+    pub fn on_reload(&mut self, plan: Plan, now_ms: u64) -> Result<(), Refusal> {
+        self.clock(now_ms);
+        self.may_reload()?;
+        self.dismiss();
+        self.plan = plan;
+        self.deaths.clear();
+        self.hire();
+        self.turn(Cause::Reload);
+        Ok(())
     }
 
     /// Time passed. Cheap; meant for every wake-up.
@@ -197,35 +217,43 @@ impl Supervisor {
         if self.late_ms.is_some_and(|late_ms| late_ms <= self.now_ms) {
             self.turn(Cause::Late);
         }
+        if self.phase.presses() {
+            for place in &mut self.places {
+                place.press(self.now_ms);
+            }
+        }
     }
 
     // Outputs.
 
-    /// The next thing to do; ask until `None`. After `Exit` it is always `Exit`.
+    /// The next thing to do; ask until `None`. After `Exit` it is always `Exit`. Workers are started before any is
+    /// told to leave.
     pub fn next_order(&mut self) -> Option<Order> {
-        let demand = self.phase.tell();
-        let wanted = self.workers();
-        for (slot, place) in (0..).zip(self.slots.iter_mut().take(wanted)) {
-            match place {
-                Slot::Vacant { due_ms, deaths } if self.phase == Phase::Serving && *due_ms <= self.now_ms => {
-                    *place = Slot::Live { since_ms: self.now_ms, deaths: *deaths, told: None };
+        if self.phase == Phase::Serving {
+            for (slot, place) in (0..).zip(&mut self.places) {
+                if let Place::Due { due_ms, deaths } = *place
+                    && due_ms <= self.now_ms
+                {
+                    *place = Place::Live { since_ms: self.now_ms, deaths, told: None, leave: None };
                     return Some(Order::Spawn { slot });
                 }
-                Slot::Live { told, .. } if *told < demand => {
-                    *told = demand;
-                    return demand.map(|tell| Order::Signal { slot, tell });
-                }
-                _ => {}
             }
         }
-        let over = !matches!(self.phase, Phase::Idle | Phase::Serving) && self.live() == 0;
+        let everybody = self.phase.tell();
+        for (slot, place) in (0..).zip(&mut self.places) {
+            if let Some(tell) = place.owed(everybody) {
+                return Some(Order::Signal { slot, tell });
+            }
+        }
+        let over = everybody.is_some() && self.live() == 0;
         over.then_some(Order::Exit(self.end))
     }
 
     /// When [`Supervisor::on_time`] will next change something, once the orders are drained.
     pub fn next_deadline(&self) -> Option<u64> {
-        let due = self.slots.iter().take(self.workers()).filter_map(|place| match place {
-            Slot::Vacant { due_ms, .. } if self.phase == Phase::Serving => Some(*due_ms),
+        let due = self.places.iter().filter_map(|place| match place {
+            Place::Due { due_ms, .. } if self.phase == Phase::Serving => Some(*due_ms),
+            Place::Live { leave: Some(leave), .. } if self.phase.presses() => leave.late_ms,
             _ => None,
         });
         due.chain(self.late_ms).min()
@@ -239,7 +267,36 @@ impl Supervisor {
 
     /// Workers that live, as far as the supervisor was told.
     pub fn live(&self) -> usize {
-        self.slots.iter().filter(|place| matches!(place, Slot::Live { .. })).count()
+        self.places.iter().filter(|place| place.is_live()).count()
+    }
+
+    /// Those among them that were asked to leave while the server goes on.
+    pub fn leavers(&self) -> usize {
+        self.places.iter().filter(|place| place.is_leaver()).count()
+    }
+
+    /// Whether a reload could begin: all who live now would drain at once.
+    pub fn may_reload(&self) -> Result<(), Refusal> {
+        match (self.phase, self.live()) {
+            (Phase::Serving | Phase::Parked, live) if live > WORKERS_MAX => Err(Refusal::Leavers(live)),
+            (Phase::Serving | Phase::Parked, _) => Ok(()),
+            _ => Err(Refusal::NotServing),
+        }
+    }
+
+    /// Wants the plan's workers, in the first free places. There are enough: at most half of them are leavers'.
+    fn hire(&mut self) {
+        let workers = self.workers();
+        for place in self.places.iter_mut().filter(|place| place.is_free()).take(workers) {
+            *place = Place::Due { due_ms: self.now_ms, deaths: 0 };
+        }
+    }
+
+    /// Asks all workers to leave, within the bound of the plan in force.
+    fn dismiss(&mut self) {
+        for place in &mut self.places {
+            place.dismiss(self.plan.drain_ms, self.now_ms);
+        }
     }
 
     fn workers(&self) -> usize {
@@ -317,6 +374,7 @@ mod tests {
         let mut supervisor = started(PLAN);
         match phase {
             Phase::Idle | Phase::Serving => {}
+            Phase::Parked => supervisor.on_request(Request::Park, 1_000),
             Phase::Draining => supervisor.on_request(Request::Quit, 1_000),
             Phase::Stopping | Phase::Killing => supervisor.on_request(Request::Term, 1_000),
         }
@@ -346,7 +404,13 @@ mod tests {
     /// An event of the matrix: its name, and what it does.
     type Row = (&'static str, fn(&mut Supervisor) -> Vec<Order>);
 
-    const EVENTS: [Row; 9] = [
+    /// A reload, and whatever follows from it at once.
+    fn reload(supervisor: &mut Supervisor) -> Vec<Order> {
+        let _ = supervisor.on_reload(Plan { drain_ms: 9_000, ..PLAN }, 7_000);
+        orders(supervisor)
+    }
+
+    const EVENTS: [Row; 15] = [
         ("start", |s| (s.on_start(7_000), orders(s)).1),
         ("one worker dies", |s| (s.on_died(0, 7_000), orders(s)).1),
         ("it dies twice", |s| (s.on_died(0, 7_000), orders(s), s.on_died(0, 7_000), orders(s)).3),
@@ -355,6 +419,19 @@ mod tests {
         ("a slot nobody has dies", |s| (s.on_died(63, 7_000), s.on_died(64, 7_000), orders(s)).2),
         ("TERM", |s| (s.on_request(Request::Term, 7_000), orders(s)).1),
         ("QUIT", |s| (s.on_request(Request::Quit, 7_000), orders(s)).1),
+        ("WINCH", |s| (s.on_request(Request::Park, 7_000), orders(s)).1),
+        ("HUP", reload),
+        ("HUP, an old worker dies", |s| (reload(s), s.on_died(0, 7_000), orders(s)).2),
+        ("HUP, a new worker dies", |s| (reload(s), s.on_died(2, 7_000), orders(s)).2),
+        ("HUP, the old outstay their drain", |s| {
+            let mut all = reload(s);
+            for _ in 0..2 {
+                s.on_time(s.next_deadline().unwrap_or(7_000));
+                all.extend(orders(s));
+            }
+            all
+        }),
+        ("HUP twice", |s| (reload(s), reload(s)).1),
         ("its deadline passes", |s| (s.on_time(s.next_deadline().unwrap_or(7_000)), orders(s)).1),
     ];
 
@@ -362,7 +439,7 @@ mod tests {
     fn every_phase_answers_every_event_as_the_matrix_says() {
         let mut text =
             String::from("phase, event -> phase after, next deadline; orders (two workers, drain 30 s, limit 5)\n");
-        for phase in [Phase::Idle, Phase::Serving, Phase::Draining, Phase::Stopping, Phase::Killing] {
+        for phase in [Phase::Idle, Phase::Serving, Phase::Parked, Phase::Draining, Phase::Stopping, Phase::Killing] {
             text.push('\n');
             for (name, event) in EVENTS {
                 let mut supervisor = brought_to(phase);
@@ -432,28 +509,106 @@ mod tests {
         }
     }
 
-    /// A pretend world that carries orders out and checks each: one worker a slot, each told only harsher things,
-    /// never a spawn after the end began.
+    #[test]
+    fn deaths_before_a_reload_count_no_more_and_those_of_old_workers_never() {
+        let mut supervisor = started(PLAN);
+        die(&mut supervisor, 4, 2_000);
+        supervisor.on_reload(PLAN, 3_000).unwrap();
+        orders(&mut supervisor);
+        supervisor.on_died(0, 3_000);
+        supervisor.on_died(1, 3_000);
+        for _ in 0..4 {
+            supervisor.on_died(2, supervisor.next_deadline().unwrap_or(3_000));
+            supervisor.on_time(supervisor.next_deadline().unwrap_or(3_000));
+            orders(&mut supervisor);
+            assert_eq!(supervisor.phase(), Phase::Serving);
+        }
+        supervisor.on_died(2, 4_000);
+        assert_eq!(supervisor.phase(), Phase::Stopping);
+    }
+
+    #[test]
+    fn reloads_in_a_row_stop_at_the_bound_and_go_on_once_workers_have_left() {
+        let plan = Plan { workers: 40, drain_ms: 0, respawn_limit: 0 };
+        let mut supervisor = started(plan);
+        supervisor.on_reload(plan, 1_000).unwrap();
+        orders(&mut supervisor);
+        assert_eq!((supervisor.live(), supervisor.leavers()), (80, 40));
+        assert_eq!(supervisor.on_reload(plan, 1_000), Err(Refusal::Leavers(80)));
+        assert_eq!(orders(&mut supervisor), [], "a refused reload changes nothing");
+        for slot in 0..16 {
+            supervisor.on_died(slot, 1_000);
+        }
+        assert_eq!(supervisor.on_reload(plan, 1_000), Ok(()));
+        orders(&mut supervisor);
+        assert_eq!((supervisor.live(), supervisor.leavers()), (104, 64));
+    }
+
+    #[test]
+    fn leavers_are_bounded_by_the_plan_they_came_with() {
+        let mut supervisor = started(PLAN);
+        supervisor.on_reload(Plan { drain_ms: 0, ..PLAN }, 5_000).unwrap();
+        orders(&mut supervisor);
+        assert_eq!(supervisor.next_deadline(), Some(35_000));
+        supervisor.on_reload(PLAN, 6_000).unwrap();
+        orders(&mut supervisor);
+        for (at_ms, tell) in [(35_000, Tell::Term), (40_000, Tell::Kill)] {
+            assert_eq!(supervisor.next_deadline(), Some(at_ms));
+            supervisor.on_time(at_ms);
+            assert_eq!(orders(&mut supervisor), [0, 1].map(|slot| Order::Signal { slot, tell }));
+        }
+        assert_eq!(supervisor.next_deadline(), None, "the second generation may drain as long as it likes");
+    }
+
+    /// A worker of the pretend world.
+    #[derive(Clone, Copy)]
+    struct Worker {
+        told: Option<Tell>,
+        /// It came with the plan in force.
+        staff: bool,
+        /// By when it must be told to be killed, once it is a leaver.
+        killed_by_ms: u64,
+    }
+
+    /// A pretend world that carries orders out and checks each: one worker a slot, no more staff than planned, each
+    /// told only harsher things, never a spawn after the end began or while parked, no drain past its bound.
     struct World {
-        live: [Option<Option<Tell>>; WORKERS_MAX],
+        live: [Option<Worker>; PROCESSES_MAX],
+        plan: Plan,
+        parked: bool,
         asked: bool,
         ended: Option<End>,
     }
 
     impl World {
+        fn staff(&self) -> usize {
+            self.live.iter().flatten().filter(|worker| worker.staff).count()
+        }
+
+        /// The staff is asked to leave.
+        fn dismiss(&mut self, now_ms: u64) {
+            for worker in self.live.iter_mut().flatten().filter(|worker| worker.staff) {
+                let drain_ms = self.plan.drain_ms;
+                let killed_by_ms = if drain_ms == 0 { u64::MAX } else { now_ms + drain_ms + STOP_MS };
+                *worker = Worker { staff: false, killed_by_ms, ..*worker };
+            }
+        }
+
         fn obey(&mut self, supervisor: &mut Supervisor, seed: u64) {
             for order in orders(supervisor) {
                 match order {
                     Order::Spawn { slot } => {
-                        assert!(!self.asked, "seed {seed}: spawned after being asked to stop");
+                        assert!(!self.asked && !self.parked, "seed {seed}: spawned after being asked to stop");
                         let place = &mut self.live[usize::from(slot)];
                         assert!(place.is_none(), "seed {seed}: two workers in slot {slot}");
-                        *place = Some(None);
+                        *place = Some(Worker { told: None, staff: true, killed_by_ms: u64::MAX });
+                        assert!(self.staff() <= usize::from(self.plan.workers), "seed {seed}: more than planned");
                     }
                     Order::Signal { slot, tell } => {
-                        let told = self.live[usize::from(slot)].as_mut().expect("signal to a living worker");
-                        assert!(*told < Some(tell), "seed {seed}: told {tell:?} after {told:?}");
-                        *told = Some(tell);
+                        let worker = self.live[usize::from(slot)].as_mut().expect("signal to a living worker");
+                        assert!(worker.told < Some(tell), "seed {seed}: told {tell:?} after {:?}", worker.told);
+                        assert!(!worker.staff || self.asked, "seed {seed}: the staff was told {tell:?}");
+                        worker.told = Some(tell);
                     }
                     Order::Exit(end) => {
                         assert!(self.live.iter().all(Option::is_none), "seed {seed}: exit before workers");
@@ -463,6 +618,24 @@ mod tests {
             }
             let live = self.live.iter().flatten().count();
             assert_eq!(supervisor.live(), live, "seed {seed}");
+            assert_eq!(supervisor.leavers(), live - self.staff(), "seed {seed}");
+            assert!(self.parked || supervisor.leavers() <= WORKERS_MAX, "seed {seed}");
+        }
+    }
+
+    /// The world's clock moves on, stopping at each deadline on the way.
+    fn pass(supervisor: &mut Supervisor, world: &mut World, from_ms: u64, to_ms: u64, seed: u64) {
+        let mut at_ms = from_ms;
+        while let Some(due_ms) = supervisor.next_deadline().filter(|due_ms| *due_ms <= to_ms) {
+            assert!(due_ms > at_ms || at_ms == from_ms, "seed {seed}: a deadline that changes nothing");
+            at_ms = due_ms.max(at_ms);
+            supervisor.on_time(at_ms);
+            world.obey(supervisor, seed);
+        }
+        supervisor.on_time(to_ms);
+        world.obey(supervisor, seed);
+        for worker in world.live.iter().flatten().filter(|worker| worker.killed_by_ms <= to_ms && !world.asked) {
+            assert_eq!(worker.told, Some(Tell::Kill), "seed {seed}: a drain without end");
         }
     }
 
@@ -470,40 +643,70 @@ mod tests {
     fn random_lives_keep_one_worker_a_slot_and_always_end_after_term() {
         for seed in 0..2_000 {
             let mut dice = Dice(seed);
-            let plan = Plan {
+            let any_plan = |dice: &mut Dice| Plan {
                 workers: 1 + dice.roll(64) as u16,
                 drain_ms: dice.roll(3) * 20_000,
                 respawn_limit: dice.roll(8) as u32,
             };
+            let plan = any_plan(&mut dice);
             let mut supervisor = Supervisor::new(plan);
-            let mut world = World { live: [None; WORKERS_MAX], asked: false, ended: None };
+            let live = [None; PROCESSES_MAX];
+            let mut world = World { live, plan, parked: false, asked: false, ended: None };
             let mut now_ms = dice.roll(1 << 40);
             let mut deaths: Vec<u64> = Vec::new();
             supervisor.on_start(now_ms);
             world.obey(&mut supervisor, seed);
             for _ in 0..100 {
+                let before_ms = now_ms;
                 now_ms += [0, 1, 50, 3_000, 61_000][dice.roll(5) as usize];
-                match dice.roll(20) {
+                pass(&mut supervisor, &mut world, before_ms, now_ms, seed);
+                match dice.roll(40) {
                     0 => {
                         supervisor.on_request(if dice.roll(4) == 0 { Request::Term } else { Request::Quit }, now_ms);
                         world.asked = true;
                     }
-                    1..=8 => {
-                        let slot = dice.roll(plan.workers.into());
-                        if world.live[slot as usize].take().is_some() && !world.asked {
+                    1 => {
+                        supervisor.on_request(Request::Park, now_ms);
+                        if !world.asked {
+                            world.dismiss(now_ms);
+                            world.parked = true;
+                        }
+                    }
+                    2..=5 => {
+                        let plan = any_plan(&mut dice);
+                        let live = supervisor.live();
+                        match supervisor.on_reload(plan, now_ms) {
+                            Ok(()) => {
+                                assert!(!world.asked, "seed {seed}: reloaded while ending");
+                                world.dismiss(now_ms);
+                                (world.plan, world.parked) = (plan, false);
+                                deaths.clear();
+                            }
+                            Err(Refusal::Leavers(told)) => assert!(told == live && live > WORKERS_MAX, "seed {seed}"),
+                            Err(Refusal::NotServing) => assert!(world.asked, "seed {seed}: refused while serving"),
+                        }
+                    }
+                    6..=25 => {
+                        let slot = dice.roll(PROCESSES_MAX as u64);
+                        if let Some(worker) = world.live[slot as usize].take()
+                            && worker.staff
+                            && !world.asked
+                        {
                             deaths.push(now_ms);
                         }
                         supervisor.on_died(slot as u16, now_ms);
                     }
-                    _ => supervisor.on_time(now_ms),
+                    _ => {}
                 }
                 let recent = deaths.iter().filter(|at_ms| now_ms - **at_ms < QUIET_MS).count();
-                let over = plan.respawn_limit > 0 && recent >= plan.respawn_limit as usize;
-                if over {
-                    assert_ne!(supervisor.phase(), Phase::Serving, "seed {seed}: past the limit and serving");
+                let over = world.plan.respawn_limit > 0 && recent >= world.plan.respawn_limit as usize;
+                let goes_on = matches!(supervisor.phase(), Phase::Serving | Phase::Parked);
+                if over && !world.parked {
+                    assert!(!goes_on, "seed {seed}: past the limit and serving");
                     world.asked = true;
                 } else if !world.asked {
-                    assert_eq!(supervisor.phase(), Phase::Serving, "seed {seed}: ended below the limit");
+                    assert!(goes_on, "seed {seed}: ended below the limit");
+                    assert_eq!(supervisor.phase() == Phase::Parked, world.parked, "seed {seed}");
                 }
                 world.obey(&mut supervisor, seed);
             }
@@ -517,10 +720,10 @@ mod tests {
                 supervisor.on_time(now_ms);
                 world.obey(&mut supervisor, seed);
             }
-            for slot in 0..plan.workers {
-                if let Some(told) = world.live[usize::from(slot)].take() {
-                    assert_eq!(told, Some(Tell::Kill), "seed {seed}");
-                    supervisor.on_died(slot, now_ms);
+            for slot in 0..PROCESSES_MAX {
+                if let Some(worker) = world.live[slot].take() {
+                    assert_eq!(worker.told, Some(Tell::Kill), "seed {seed}");
+                    supervisor.on_died(slot as u16, now_ms);
                 }
             }
             world.obey(&mut supervisor, seed);

@@ -4,14 +4,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
-use tidegate_core::master::Request;
+
+use crate::control::Request;
 
 /// What `-h` prints.
 pub const HELP: &str = "\
 tidegate: a small event-driven TCP server
 
 usage: tidegate [options]                 serve
-       tidegate -t | -T | -s stop|quit    check, dump, or signal a running server
+       tidegate -t | -T | -s WORD         check, dump, or signal a running server
 
   -c, --config FILE         configuration file (without it: the built-in default, on loopback)
   -p, --prefix DIR          directory that paths in the configuration start from (default: current)
@@ -21,13 +22,15 @@ usage: tidegate [options]                 serve
   -t, --test                check the configuration, print what it costs, and leave
       --json                with -t, print the price as JSON
   -T, --dump                check it, and print it with every default filled in
-  -s, --signal stop|quit    stop the running server now, or after its connections are done
+  -s, --signal WORD         tell the running server: stop (now), quit (once its connections are done),
+                            reload (its configuration), reopen (its log, after the file was renamed)
   -v, --version             print the version
   -V, --build               print the version and how it was built
   -h, --help                print this
       --help-conf           print every configuration key
 
-signals: TERM and INT stop, QUIT drains and stops
+signals: TERM and INT stop, QUIT drains and stops, HUP reloads, USR1 reopens the log,
+         WINCH drains the workers until a HUP
 exit codes: 0 fine, 64 usage, 66 no such file, 69 in use or not running, 70 workers kept dying,
             71 system error, 73 cannot create, 77 not permitted, 78 configuration
 ";
@@ -111,11 +114,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, lexop
 }
 
 fn request(name: &str) -> Result<Request, lexopt::Error> {
-    match name {
-        "stop" => Ok(Request::Term),
-        "quit" => Ok(Request::Quit),
-        _ => Err(format!("-s {name}: not a signal; known are stop and quit").into()),
-    }
+    Request::named(name)
+        .ok_or_else(|| format!("-s {name}: not a signal; known are stop, quit, reload and reopen").into())
 }
 
 /// Help and version win over everything; otherwise two different actions are a mistake.
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn actions_are_one_at_a_time_and_help_wins() {
-        assert_eq!(read("-s stop").unwrap().action, Action::Signal(Request::Term));
+        assert_eq!(read("-s stop").unwrap().action, Action::Signal(Request::Stop));
         assert_eq!(read("--signal quit").unwrap().action, Action::Signal(Request::Quit));
         assert_eq!(read("-t -T").unwrap().action, Action::Dump);
         assert_eq!(read("-t -h -s stop").unwrap().action, Action::Help);

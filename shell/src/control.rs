@@ -4,10 +4,35 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Signal, kill_process};
-use tidegate_core::master::Request;
 
 use crate::exit::{self, Failure};
 use crate::os::file::PidFile;
+
+/// What `-s` can ask of a running server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    Stop,
+    Quit,
+    Reload,
+    Reopen,
+}
+
+impl Request {
+    const ALL: [(&'static str, Self, Signal); 4] = [
+        ("stop", Request::Stop, Signal::TERM),
+        ("quit", Request::Quit, Signal::QUIT),
+        ("reload", Request::Reload, Signal::HUP),
+        ("reopen", Request::Reopen, Signal::USR1),
+    ];
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, ..)| *known == name).map(|(_, request, _)| *request)
+    }
+
+    fn signal(self) -> Signal {
+        Self::ALL.iter().find(|(_, request, _)| *request == self).map_or(Signal::QUIT, |(.., signal)| *signal)
+    }
+}
 
 /// Sends the request to whoever holds this pid file. A file nobody holds is never trusted.
 pub fn signal(pid_file: Option<&Path>, request: Request) -> Result<(), Failure> {
@@ -26,11 +51,7 @@ pub fn signal(pid_file: Option<&Path>, request: Request) -> Result<(), Failure> 
         Ok(None) => return Err(Failure::new(exit::UNAVAILABLE, format!("{shown}: no server is running"))),
         Err(errno) => return Err(Failure::of_errno(exit::OS, shown, errno)),
     };
-    let signal = match request {
-        Request::Term => Signal::TERM,
-        Request::Quit => Signal::QUIT,
-    };
-    match kill_process(pid, signal) {
+    match kill_process(pid, request.signal()) {
         Ok(()) => Ok(()),
         Err(Errno::SRCH) => Err(Failure::new(exit::UNAVAILABLE, format!("{shown}: the server has just left"))),
         Err(errno) => {

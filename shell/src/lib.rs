@@ -7,7 +7,7 @@
 //!    [`price`] says what they will cost, by the layout in [`storage`] that the worker takes.
 //! 2. [`start`] opens the log, the lock and the [`listeners`], and with [`daemon`] leaves the terminal;
 //!    [`welcome`] greets whoever stayed at it.
-//! 3. [`master`] forks workers and carries out the orders of the core's supervisor; [`control`] is the other end of
+//! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
 //!    its signals.
 //! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
 //!

@@ -1,4 +1,8 @@
-//! The listening sockets of a whole server: opened before anything forks, and unix paths removed at the end.
+//! The listening sockets of a whole server: opened before anything forks, changed by a reload as a whole or not at
+//! all, and unix paths removed at the end.
+//!
+//! A reload stages first: what is new is opened beside what there is, and a failure changes nothing. A listener whose
+//! address stays is the same socket all along, so that nobody is refused and nobody in its backlog is lost.
 //!
 //! A failure is told with the address, the key it came from and what to do. A unix socket's path left by a crash is
 //! removed only when nobody answers on it.
@@ -11,7 +15,7 @@ use rustix::io::{self, Errno};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::exit::{self, Failure};
-use crate::os::socket;
+use crate::os::socket::{self, Vigil};
 use crate::settings::{Address, Socket};
 
 /// Ports below this need a privilege.
@@ -20,9 +24,80 @@ const FREE_PORTS_FROM: u16 = 1_024;
 /// Sockets in the order of the configuration.
 #[derive(Default)]
 pub struct Listeners {
-    sockets: Vec<OwnedFd>,
-    /// Paths we made, and which file each was.
-    paths: Vec<(PathBuf, Identity)>,
+    all: Vec<Listener>,
+    /// Paths of sockets that were given away.
+    paths: Vec<Made>,
+}
+
+struct Listener {
+    address: Address,
+    backlog: u32,
+    fd: OwnedFd,
+    /// The unix path we made.
+    made: Option<Made>,
+}
+
+/// A path, and which file it was.
+struct Made {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// What a reload brings, opened but not yet in force. Dropped, it leaves nothing behind.
+#[derive(Default)]
+pub struct Staged(Vec<Stage>);
+
+enum Stage {
+    /// The listener of this index stays, with this backlog.
+    Kept(usize, u32, Vigil),
+    Opened(Listener),
+}
+
+/// How many listeners a reload kept, opened and closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed {
+    pub kept: usize,
+    pub opened: usize,
+    pub closed: usize,
+}
+
+impl Made {
+    fn at(path: &Path) -> Option<Self> {
+        Some(Self { path: path.to_path_buf(), identity: identity(path)? })
+    }
+
+    fn is_still_there(&self) -> bool {
+        identity(&self.path) == Some(self.identity)
+    }
+
+    fn remove(&self) {
+        if self.is_still_there() {
+            let _ = fs::unlink(&self.path);
+        }
+    }
+}
+
+impl Listener {
+    fn open(socket: &Socket) -> io::Result<Self> {
+        let fd = open_one(socket)?;
+        let made = if let Address::Unix(path) = &socket.address { Made::at(path) } else { None };
+        Ok(Self { address: socket.address.clone(), backlog: socket.backlog, fd, made })
+    }
+
+    /// Whether this is what the socket asks for. A unix path that someone removed reaches nobody: it is made again.
+    fn serves(&self, socket: &Socket) -> bool {
+        self.address == socket.address && self.made.as_ref().is_none_or(Made::is_still_there)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        for stage in &self.0 {
+            if let Stage::Opened(Listener { made: Some(made), .. }) = stage {
+                made.remove();
+            }
+        }
+    }
 }
 
 /// Device, inode and time of birth: an inode's number alone is soon given to the next file.
@@ -32,51 +107,112 @@ impl Listeners {
     /// Opens all, or none: whatever was made before a failure is removed.
     pub fn open(sockets: &[Socket]) -> Result<Self, Failure> {
         let mut listeners = Self::default();
-        for socket in sockets {
-            match open_one(socket) {
-                Ok(fd) => listeners.sockets.push(fd),
-                Err(errno) => {
-                    listeners.remove_paths();
-                    return Err(explain(socket, errno));
-                }
-            }
-            if let Address::Unix(path) = &socket.address
-                && let Some(identity) = identity(path)
-            {
-                listeners.paths.push((path.clone(), identity));
-            }
-        }
+        let staged = listeners.stage(sockets)?;
+        listeners.change(staged);
         Ok(listeners)
     }
 
-    /// Gives the sockets to whoever accepts on them; the paths stay.
+    /// Opens what these sockets ask for and is not here yet. Nothing that serves is touched.
+    pub fn stage(&self, sockets: &[Socket]) -> Result<Staged, Failure> {
+        let mut staged = Staged::default();
+        for socket in sockets {
+            let here = self.all.iter().position(|listener| listener.serves(socket));
+            // Of two sections with one address the second is opened, and told that it is taken.
+            let here = here.filter(|at| !staged.0.iter().any(|other| matches!(other, Stage::Kept(it, ..) if it == at)));
+            staged.0.push(match here {
+                Some(at) => Stage::Kept(at, socket.backlog, vigil(socket)),
+                None => Stage::Opened(Listener::open(socket).map_err(|errno| self.explain(socket, errno))?),
+            });
+        }
+        Ok(staged)
+    }
+
+    /// Puts a stage into force, which cannot fail. What it does not name is closed here; workers close theirs as they
+    /// drain.
+    pub fn change(&mut self, mut staged: Staged) -> Changed {
+        let mut old: Vec<Option<Listener>> = self.all.drain(..).map(Some).collect();
+        let mut changed = Changed { kept: 0, opened: 0, closed: 0 };
+        for stage in staged.0.drain(..) {
+            match stage {
+                Stage::Kept(at, backlog, vigil) => {
+                    let Some(mut listener) = old.get_mut(at).and_then(Option::take) else { continue };
+                    if listener.backlog != backlog && socket::set_backlog(&listener.fd, backlog).is_ok() {
+                        listener.backlog = backlog;
+                    }
+                    if listener.address.port().is_some() {
+                        let _ = socket::keep_vigil(&listener.fd, vigil);
+                    }
+                    self.all.push(listener);
+                    changed.kept += 1;
+                }
+                Stage::Opened(listener) => {
+                    self.all.push(listener);
+                    changed.opened += 1;
+                }
+            }
+        }
+        for gone in old.into_iter().flatten() {
+            gone.made.iter().for_each(Made::remove);
+            changed.closed += 1;
+        }
+        changed
+    }
+
+    /// Gives the sockets to whoever serves on them and closes them; the paths stay.
     pub fn take_sockets(&mut self) -> Vec<OwnedFd> {
-        std::mem::take(&mut self.sockets)
+        let paths = &mut self.paths;
+        let parts = self.all.drain(..).map(|listener| {
+            paths.extend(listener.made);
+            listener.fd
+        });
+        parts.collect()
     }
 
     /// Closes the sockets and removes their paths: nobody can connect any more, and another server may.
     pub fn close(&mut self) {
-        self.sockets.clear();
         self.remove_paths();
+        self.all.clear();
     }
 
     /// Removes the unix paths that are still ours. Only the process that answers for the server calls this: a forked
     /// worker must not, so it is no destructor.
     pub fn remove_paths(&mut self) {
-        for (path, made) in self.paths.drain(..) {
-            if identity(&path) == Some(made) {
-                let _ = fs::unlink(&path);
-            }
+        let listening = self.all.iter_mut().filter_map(|listener| listener.made.take());
+        for made in listening.chain(self.paths.drain(..)) {
+            made.remove();
+        }
+    }
+
+    /// Why a listener could not be opened; a port that another of our own sockets holds is told as such.
+    fn explain(&self, socket: &Socket, errno: Errno) -> Failure {
+        let port = socket.address.port();
+        let own = self.all.iter().find(|listener| port.is_some() && listener.address.port() == port);
+        match own {
+            Some(own) if errno == Errno::ADDRINUSE => Failure::new(
+                exit::UNAVAILABLE,
+                format!(
+                    "{} is taken by this server's own {} ({} ListenAddress); a reload opens the new before it closes \
+                     the old, so this change needs a restart",
+                    socket.address,
+                    own.address,
+                    socket.section()
+                ),
+            ),
+            _ => explain(socket, errno),
         }
     }
 }
 
-fn open_one(Socket { address, backlog, keepalive_ms, user_timeout_ms, .. }: &Socket) -> io::Result<OwnedFd> {
-    let vigil = socket::Vigil { keepalive_ms: *keepalive_ms, user_timeout_ms: *user_timeout_ms };
-    match (socket::listen(address, *backlog, vigil), address) {
+fn vigil(socket: &Socket) -> Vigil {
+    Vigil { keepalive_ms: socket.keepalive_ms, user_timeout_ms: socket.user_timeout_ms }
+}
+
+fn open_one(socket: &Socket) -> io::Result<OwnedFd> {
+    let Socket { address, backlog, .. } = socket;
+    match (socket::listen(address, *backlog, vigil(socket)), address) {
         (Err(Errno::ADDRINUSE), Address::Unix(path)) if is_stale(path) => {
             fs::unlink(path)?;
-            socket::listen(address, *backlog, vigil)
+            socket::listen(address, *backlog, vigil(socket))
         }
         (result, _) => result,
     }
@@ -150,12 +286,35 @@ mod tests {
         assert_eq!(failure.code, exit::UNAVAILABLE);
         assert!(failure.text.contains(path.to_str().unwrap()), "{}", failure.text);
         // A crash: the socket closes, the path stays.
-        first.sockets.clear();
+        drop(first.take_sockets());
         let mut second = Listeners::open(&[unix_at(&path)]).unwrap();
         first.remove_paths();
         assert!(path.exists(), "the first server removed the second's path");
         second.remove_paths();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_stage_keeps_what_stays_and_a_failed_one_changes_nothing() {
+        let [kept, gone, new, blocked] = ["kept", "gone", "new", "blocked"].map(scratch);
+        let mut listeners = Listeners::open(&[unix_at(&kept), unix_at(&gone)]).unwrap();
+        let inode = identity(&kept);
+        std::fs::write(&blocked, "precious").unwrap();
+        assert!(listeners.stage(&[unix_at(&kept), unix_at(&new), unix_at(&blocked)]).is_err());
+        assert!(!new.exists() && kept.exists() && gone.exists());
+        let staged = listeners.stage(&[unix_at(&new), unix_at(&kept)]).unwrap();
+        assert_eq!(listeners.change(staged), Changed { kept: 1, opened: 1, closed: 1 });
+        assert!(new.exists() && !gone.exists());
+        assert_eq!(identity(&kept), inode);
+        // A path that someone removed is made again.
+        std::fs::remove_file(&kept).unwrap();
+        let staged = listeners.stage(&[unix_at(&kept), unix_at(&new)]).unwrap();
+        assert_eq!(listeners.change(staged), Changed { kept: 1, opened: 1, closed: 1 });
+        assert!(kept.exists());
+        assert!(listeners.stage(&[unix_at(&kept), unix_at(&kept)]).is_err(), "one address, two sections");
+        listeners.remove_paths();
+        assert!(!kept.exists() && !new.exists());
+        std::fs::remove_file(&blocked).unwrap();
     }
 
     #[test]

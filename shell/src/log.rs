@@ -7,8 +7,10 @@
 mod line;
 mod sites;
 
+use std::ffi::CString;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::panic::Location;
 use std::path::Path;
 use std::sync::Mutex;
@@ -90,9 +92,26 @@ impl Severity {
     }
 }
 
+/// Where lines go: open already, so that changing to it cannot fail.
+pub struct Target {
+    /// The path is kept for [`reopen`], which must not ask for memory. `None` is standard error.
+    file: Option<(CString, OwnedFd)>,
+}
+
+impl Target {
+    const STDERR: Self = Self { file: None };
+
+    /// Opens this file, or standard error.
+    pub fn open(path: Option<&Path>) -> io::Result<Self> {
+        let Some(path) = path else { return Ok(Self::STDERR) };
+        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::INVAL)?;
+        let file = file::open_log(path.as_c_str())?;
+        Ok(Self { file: Some((path, file)) })
+    }
+}
+
 struct Log {
-    /// `None` is standard error.
-    file: Option<OwnedFd>,
+    target: Target,
     level: Severity,
     role: &'static str,
     sites: Sites,
@@ -101,7 +120,7 @@ struct Log {
 }
 
 static LOG: Mutex<Log> =
-    Mutex::new(Log { file: None, level: Severity::Notice, role: "main", sites: Sites::new(), dropped: 0 });
+    Mutex::new(Log { target: Target::STDERR, level: Severity::Notice, role: "main", sites: Sites::new(), dropped: 0 });
 
 struct Facade;
 
@@ -118,7 +137,7 @@ impl log::Log for Facade {
     fn flush(&self) {}
 }
 
-/// Takes the facade. Until [`open`] lines go to standard error.
+/// Takes the facade. Until [`write_to`] lines go to standard error.
 pub fn init() {
     // A second call finds our own logger there already.
     let _ = log::set_logger(&Facade);
@@ -131,11 +150,22 @@ pub fn set_level(level: Severity) {
     with(|log| log.level = level);
 }
 
-/// Sends lines to this file, or to standard error.
-pub fn open(path: Option<&Path>) -> io::Result<()> {
-    let opened = path.map(file::open_log).transpose()?;
-    with(|log| log.file = opened);
-    Ok(())
+/// Sends lines there from now on.
+pub fn write_to(target: Target) {
+    with(|log| log.target = target);
+}
+
+/// Opens the file of that name again: what it was may have been renamed since. On failure the old one stays, so no
+/// line is lost either way.
+pub fn reopen() {
+    report(Severity::Notice, None, format_args!("reopening the log"));
+    let failed = with(|log| match &mut log.target.file {
+        Some((path, file)) => file::open_log(path.as_c_str()).map(|opened| *file = opened).err(),
+        None => None,
+    });
+    if let Some(errno) = failed.flatten() {
+        report(Severity::Error, Some(errno), format_args!("cannot reopen the log; the old file is still written"));
+    }
 }
 
 /// Says what this process is from now on (`1234#worker`). Counts inherited over a fork are the parent's to tell.
@@ -152,6 +182,20 @@ pub fn become_role(role: &'static str) {
 pub fn report(severity: Severity, errno: Option<Errno>, text: fmt::Arguments<'_>) {
     let caller = Location::caller();
     emit(severity, errno, text, Site::at(caller.file(), caller.line()));
+}
+
+/// A report of many lines that an operator asked for, whole: its lines are not counted against any limit, so it must
+/// be bounded by itself and nothing a peer can cause.
+pub fn report_lines(severity: Severity, text: &str) {
+    for line in text.lines() {
+        let mut body = Line::new();
+        body.write_escaped(format_args!("{line}"));
+        with(|log| {
+            if severity <= log.level {
+                log.put(severity, &body);
+            }
+        });
+    }
 }
 
 /// Tells what was left out in seconds that are over; when to call again, if something is still held back.
@@ -233,8 +277,8 @@ impl Log {
             body.text(),
         ));
         let bytes = line.finish(body);
-        match &self.file {
-            Some(file) if severity != Severity::Stderr => {
+        match &self.target.file {
+            Some((_, file)) if severity != Severity::Stderr => {
                 if severity == Severity::Emerg {
                     // Whoever started it should not have to look for the reason it ended.
                     let _ = file::write_line(rustix::stdio::stderr(), bytes);
@@ -254,7 +298,8 @@ mod tests {
 
     fn log_into_pipe() -> (Log, std::fs::File) {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let log = Log { file: Some(writer), level: Severity::Info, role: "worker", sites: Sites::new(), dropped: 0 };
+        let target = Target { file: Some((CString::default(), writer)) };
+        let log = Log { target, level: Severity::Info, role: "worker", sites: Sites::new(), dropped: 0 };
         (log, reader.into())
     }
 
@@ -314,7 +359,7 @@ mod tests {
     fn lines_that_find_no_room_are_counted_and_told_later() {
         let (mut log, mut reader) = log_into_pipe();
         let full = [b'x'; 4_096];
-        while file::write_line(log.file.as_ref().unwrap(), &full).is_ok() {}
+        while file::write_line(&log.target.file.as_ref().unwrap().1, &full).is_ok() {}
         log.write(Severity::Warn, &body("lost"), Site::at("a", 1), 0);
         log.write(Severity::Warn, &body("lost too"), Site::at("a", 2), 0);
         let mut sink = vec![0; 65_536];

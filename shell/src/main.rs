@@ -56,6 +56,9 @@ fn act(options: &Options) -> Result<u8, Failure> {
         }
         Action::Signal(request) => {
             let loaded = conf::load(options)?;
+            if request == control::Request::Reload {
+                price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
+            }
             control::signal(loaded.settings.process.pid_file.as_deref(), request)?;
         }
         Action::Serve => {
@@ -64,7 +67,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
             title::init();
             let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
             let greet = !options.quiet && !loaded.settings.process.daemon && (terminal || options.bare);
-            return start::run(&loaded.settings, &loaded.full_name, greet);
+            return start::run(options, loaded, greet);
         }
     }
     Ok(exit::OK)

@@ -1,13 +1,16 @@
 //! The master process: one place to sleep, and the supervisor's orders carried out with fork and kill.
+//!
+//! It owns the settings in force. A worker takes its copy along with the fork, so a reload frees the old ones here.
 
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal as Kill, kill_process};
-use tidegate_core::limits::WORKERS_MAX;
-use tidegate_core::master::{End, Order, Plan, Request, Supervisor, Tell};
+use tidegate_core::limits::{PROCESSES_MAX, WORKERS_MAX};
+use tidegate_core::master::{End, Order, Phase, Plan, Request, Supervisor, Tell};
 
+use crate::cli::Options;
 use crate::exit;
 use crate::log::{self, Severity, report};
 use crate::os::process::{self, Ended, Fork};
@@ -17,36 +20,66 @@ use crate::settings::Settings;
 use crate::start::Held;
 use crate::worker::{self, Role};
 
+mod reload;
+
 pub struct Master<'a> {
-    pub held: &'a mut Held,
-    settings: &'a Settings,
+    held: &'a mut Held,
+    /// What the command line asked for: a reload reads the configuration by it again.
+    options: &'a Options,
+    settings: Settings,
+    conf_name: String,
     /// `None` only in a worker, which opens its own.
     signals: Option<Signals>,
     supervisor: Supervisor,
     /// Where the first workers say that they serve.
     told: Option<OwnedFd>,
-    pids: [Option<Pid>; WORKERS_MAX],
+    pids: [Option<Pid>; PROCESSES_MAX],
+    /// What the title tells, and what it last told.
+    state: State,
+    shown: Option<State>,
+}
+
+/// What an operator should see in a list of processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct State {
+    reload_failed: bool,
+    parked: bool,
+    leavers: usize,
+}
+
+fn plan(settings: &Settings) -> Plan {
+    let process = &settings.process;
+    Plan { workers: process.workers, drain_ms: process.drain_ms, respawn_limit: process.respawn_limit }
 }
 
 impl<'a> Master<'a> {
-    pub fn new(settings: &'a Settings, held: &'a mut Held, signals: Signals) -> Self {
-        let plan = Plan {
-            workers: settings.process.workers,
-            drain_ms: settings.process.drain_ms,
-            respawn_limit: settings.process.respawn_limit,
-        };
+    pub fn new(
+        options: &'a Options,
+        settings: Settings,
+        conf_name: String,
+        held: &'a mut Held,
+        signals: Signals,
+    ) -> Self {
+        let supervisor = Supervisor::new(plan(&settings));
+        let pids = [None; PROCESSES_MAX];
+        let state = State::default();
         Self {
             held,
+            options,
             settings,
+            conf_name,
             signals: Some(signals),
-            supervisor: Supervisor::new(plan),
+            supervisor,
             told: None,
-            pids: [None; WORKERS_MAX],
+            pids,
+            state,
+            shown: None,
         }
     }
 
     /// Starts the workers and waits until each serves or has died; false if not one serves.
     pub fn start(&mut self) -> bool {
+        self.show_title();
         let (ready, told) = match rustix::pipe::pipe_with(PipeFlags::CLOEXEC) {
             Ok(ends) => ends,
             Err(errno) => {
@@ -71,6 +104,11 @@ impl<'a> Master<'a> {
         serving > 0
     }
 
+    /// Tells whoever started the server that it serves.
+    pub fn tell_started(&mut self, greet: bool) {
+        self.held.tell_started(&self.settings, &self.conf_name, greet);
+    }
+
     /// Sleeps in one place and acts in one order: operators first, so that a worker that left because of the same
     /// key press is no crash; then the dead; then time; then whatever follows.
     pub fn run(&mut self) -> u8 {
@@ -86,6 +124,7 @@ impl<'a> Master<'a> {
             if let Some(end) = self.obey() {
                 return self.leave(end);
             }
+            self.show_title();
             let until_ms = [self.supervisor.next_deadline(), log::settle(now_ms)].into_iter().flatten().min();
             if let Some(signals) = &self.signals {
                 signals.wait(until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms())));
@@ -105,7 +144,18 @@ impl<'a> Master<'a> {
                 self.held.listeners.close();
                 self.supervisor.on_request(Request::Quit, now_ms);
             }
-            Signal::Hup | Signal::Usr1 | Signal::Usr2 => {
+            Signal::Usr1 => {
+                log::reopen();
+                for pid in self.pids.iter().flatten() {
+                    let _ = kill_process(*pid, Kill::USR1);
+                }
+            }
+            Signal::Hup => self.reload(now_ms),
+            Signal::Winch => {
+                report(Severity::Notice, None, format_args!("asked to drain the workers and serve nobody until a HUP"));
+                self.supervisor.on_request(Request::Park, now_ms);
+            }
+            Signal::Usr2 => {
                 report(Severity::Notice, None, format_args!("{signal:?} means nothing here; ignored"));
             }
             // Its news is the dead, which are collected on every wake-up.
@@ -154,7 +204,7 @@ impl<'a> Master<'a> {
         log::become_role("worker");
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
-        let code = worker::run(self.settings, given, Role::Worker { slot });
+        let code = worker::run(&self.settings, given, Role::Worker { slot });
         log::finish();
         code
     }
@@ -169,6 +219,27 @@ impl<'a> Master<'a> {
         // Gone already is no failure: its end is about to be collected.
         if let Err(errno) = kill_process(pid, signal) {
             report(Severity::Alert, Some(errno), format_args!("cannot signal worker {slot}"));
+        }
+    }
+
+    fn show_title(&mut self) {
+        self.state.leavers = self.supervisor.leavers();
+        self.state.parked = self.supervisor.phase() == Phase::Parked;
+        if self.shown == Some(self.state) {
+            return;
+        }
+        self.shown = Some(self.state);
+        let State { reload_failed, parked, leavers } = self.state;
+        let notes = [
+            reload_failed.then(|| "last reload failed".to_string()),
+            parked.then(|| "no workers until a HUP".to_string()),
+            (leavers > 0).then(|| format!("{leavers} draining")),
+        ];
+        let notes: Vec<String> = notes.into_iter().flatten().collect();
+        let conf_name = &self.conf_name;
+        match notes.is_empty() {
+            true => title::set(&format!("tidegate: master process {conf_name}")),
+            false => title::set(&format!("tidegate: master process {conf_name} ({})", notes.join(", "))),
         }
     }
 

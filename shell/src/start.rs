@@ -6,6 +6,8 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use crate::cli::Options;
+use crate::conf::Loaded;
 use crate::daemon::{self, Ready, Started};
 use crate::exit::{self, Failure};
 use crate::listeners::Listeners;
@@ -21,11 +23,12 @@ use crate::welcome;
 use crate::worker::{self, Given, Role};
 
 /// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
-pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
-    open_log(settings)?;
-    let outcome = run_logged(settings, conf_name, greet);
+pub fn run(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+    let has_log = loaded.settings.log.file.is_some();
+    begin_log(&loaded.settings)?;
+    let outcome = run_logged(options, loaded, greet);
     if let Err(failure) = &outcome
-        && settings.log.file.is_some()
+        && has_log
     {
         // The sentence goes to standard error too, but at boot nobody stands there.
         report(Severity::Crit, None, format_args!("{}", failure.text));
@@ -33,13 +36,13 @@ pub fn run(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Fail
     outcome
 }
 
-fn run_logged(settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
-    let price = price::check(settings, &Machine::here(), conf_name)?;
-    price::check_free(settings, &price)?;
-    limit_open_files(settings);
-    let pid_file = settings.process.pid_file.as_deref().map(lock).transpose()?;
+fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+    let price = price::check(&loaded.settings, &Machine::here(), &loaded.full_name)?;
+    price::check_free(&loaded.settings, &price)?;
+    limit_open_files(&loaded.settings);
+    let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
     let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
-    match held.serve(settings, conf_name, greet) {
+    match held.serve(options, loaded, greet) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
         Ok(Outcome::Server(code)) => {
@@ -80,16 +83,16 @@ impl Held {
         Given { listeners: self.listeners.take_sockets(), bell: self.bell.take(), ready: Box::new(ready) }
     }
 
-    fn serve(&mut self, settings: &Settings, conf_name: &str, greet: bool) -> Result<Outcome, Failure> {
-        self.listeners = Listeners::open(&settings.sockets)?;
+    fn serve(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<Outcome, Failure> {
+        self.listeners = Listeners::open(&loaded.settings.sockets)?;
         self.bell = Some(Bell::new().map_err(|errno| Failure::of_errno(exit::OS, "cannot open an eventfd", errno))?);
-        if settings.process.daemon {
+        if loaded.settings.process.daemon {
             match daemon::split()? {
                 Started::Parent(code) => return Ok(Outcome::Parent(code)),
                 Started::Daemon(ready) => self.ready = Some(ready),
             }
         }
-        let begun = self.begin(settings, conf_name, greet);
+        let begun = self.begin(options, loaded, greet);
         let code = match (begun, self.ready.take()) {
             (Ok(code), _) => code,
             (Err(failure), Some(ready)) => {
@@ -104,7 +107,8 @@ impl Held {
     }
 
     /// From a process with its final id to the end of the server.
-    fn begin(&mut self, settings: &Settings, conf_name: &str, greet: bool) -> Result<u8, Failure> {
+    fn begin(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+        let Loaded { settings, full_name: conf_name, .. } = loaded;
         let alone = settings.process.workers == 0;
         // From here on a signal waits to be read, so none can end the process past its cleaning up.
         let signals = Signals::open(signal::MASTER)
@@ -120,22 +124,21 @@ impl Held {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
             let listeners = self.listeners.take_sockets();
-            let ready = Box::new(|| self.tell_started(settings, conf_name, greet));
-            return Ok(worker::run(settings, Given { listeners, bell: None, ready }, Role::Alone));
+            let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
+            return Ok(worker::run(&settings, Given { listeners, bell: None, ready }, Role::Alone));
         }
-        title::set(&format!("tidegate: master process {conf_name}"));
-        let mut master = Master::new(settings, self, signals);
+        let mut master = Master::new(options, settings, conf_name, self, signals);
         if !master.start() {
             return Err(Failure::new(exit::OS, "no worker can serve; the log has the reason"));
         }
-        master.held.tell_started(settings, conf_name, greet);
+        master.tell_started(greet);
         if !cfg!(debug_assertions) {
             trim::start_pages();
         }
         Ok(master.run())
     }
 
-    fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
+    pub fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
         report(Severity::Notice, None, format_args!("started with {conf_name}"));
         if let Some(ready) = self.ready.take() {
             ready.good();
@@ -154,21 +157,26 @@ impl Held {
 }
 
 /// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
-fn limit_open_files(settings: &Settings) {
+pub fn limit_open_files(settings: &Settings) {
     let allowed = price::files_allowed(settings);
     if let Some(warning) = price::check_descriptors(settings, allowed) {
         report(Severity::Warn, None, format_args!("{warning}"));
     }
 }
 
-fn open_log(settings: &Settings) -> Result<(), Failure> {
+/// Opens the log that the settings name; lines go there once it is told [`log::write_to`].
+pub fn open_log(settings: &Settings) -> Result<log::Target, Failure> {
     let path = settings.log.file.as_deref();
-    log::set_level(settings.log.level);
-    log::open(path).map_err(|errno| {
+    log::Target::open(path).map_err(|errno| {
         let shown = path.unwrap_or(Path::new("standard error")).display();
         Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
-    })?;
-    if settings.process.daemon && path.is_none() {
+    })
+}
+
+fn begin_log(settings: &Settings) -> Result<(), Failure> {
+    log::set_level(settings.log.level);
+    log::write_to(open_log(settings)?);
+    if settings.process.daemon && settings.log.file.is_none() {
         report(Severity::Warn, None, format_args!("a daemon has no standard error: set [Log] File to keep its log"));
     }
     Ok(())

@@ -17,10 +17,12 @@ use crate::net::Linux;
 use crate::os::bell::Bell;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::signal::{self, Signal, Signals};
-use crate::os::{alloc, clock, trim};
+use crate::os::{alloc, clock, title, trim};
 use crate::settings::Settings;
 use crate::storage::Shape;
 
+/// Between closing the listeners and closing who is at rest: a connection accepted a moment ago is about to ask.
+const GREETING_MS: u64 = 200;
 /// The signal descriptor's token.
 const SIGNALS: Token = Token::of_world(0);
 /// The bell's token.
@@ -99,7 +101,7 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
         trim::start_pages();
     }
     alloc::seal();
-    run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms)?;
+    run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role)?;
     alloc::unseal();
     tell_end(&dispatcher);
     Ok(())
@@ -118,12 +120,19 @@ fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
 }
 
 /// The loop: network events, then what is due. Ends when told to stop, or drained.
-fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, drain_ms: u64) -> io::Result<()> {
+fn run_loop(
+    net: &mut Linux,
+    dispatcher: &mut Connections,
+    signals: &Signals,
+    drain_ms: u64,
+    role: Role,
+) -> io::Result<()> {
     let mut events = Events::default();
     let mut now_ms = clock::now_ms();
-    let mut drain_by = None;
+    let (mut drain_at, mut drain_by) = (None, None);
     loop {
-        let deadline = [dispatcher.next_deadline(), drain_by, log::settle(now_ms)].into_iter().flatten().min();
+        let deadline =
+            [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
         if let Some(bytes) = alloc::news() {
@@ -145,12 +154,26 @@ fn run_loop(net: &mut Linux, dispatcher: &mut Connections, signals: &Signals, dr
         while let Some(signal) = if signalled { signals.read() } else { None } {
             match signal {
                 Signal::Quit if drain_by.is_none() => {
-                    dispatcher.drain(net, now_ms);
+                    if role != Role::Alone {
+                        title::set("tidegate: worker process is shutting down");
+                    }
+                    dispatcher.stop_accepting(net, now_ms);
+                    drain_at = Some(now_ms.saturating_add(GREETING_MS));
                     drain_by = Some(if drain_ms == 0 { u64::MAX } else { now_ms.saturating_add(drain_ms) });
                 }
                 Signal::Term | Signal::Int => drain_by = Some(now_ms),
-                _ => {}
+                Signal::Usr1 => log::reopen(),
+                Signal::Hup | Signal::Usr2 | Signal::Winch => report(
+                    Severity::Notice,
+                    None,
+                    format_args!("{signal:?} needs a master, which Workers = 0 does without; ignored"),
+                ),
+                Signal::Quit | Signal::Child => {}
             }
+        }
+        if drain_at.is_some_and(|at_ms| at_ms <= now_ms) {
+            drain_at = None;
+            dispatcher.drain(net, now_ms);
         }
         if drain_by.is_some_and(|by_ms| by_ms <= now_ms || dispatcher.taken() == 0) {
             dispatcher.stop(net, now_ms);

@@ -74,7 +74,7 @@ fn a_server_of_one_process_has_no_children_and_stops_alike() {
 fn a_master_ignores_signals_that_mean_nothing_here() {
     let mut server = Server::with("Workers = 1").start();
     server.workers(1);
-    for signal in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::PIPE] {
+    for signal in [Signal::USR2, Signal::PIPE] {
         send(server.pid(), signal);
     }
     send(server.pid(), Signal::TERM);
@@ -344,6 +344,74 @@ fn a_log_file_gets_the_lines_and_standard_error_none() {
     let reason = second.strip_prefix("tidegate: ").unwrap();
     assert!(log.contains(&format!("#main: {reason}")), "a failed start is in the log too: {log}");
     assert!(log.ends_with("#master: stopped\n"), "{log}");
+}
+
+#[test]
+fn a_renamed_log_is_reopened_by_every_process_and_loses_no_line() {
+    let mut server = Server::with("Workers = 2");
+    let port = server.port;
+    server.write_conf(&format!(
+        "[Process]\nPidFile = tg.pid\nWorkers = 2\n[Log]\nFile = tg.log\nLevel = info\n[Socket]\nListenPort = {port}\n"
+    ));
+    server = server.start();
+    let log = server.directory.join("tg.log");
+    let mut died = Vec::new();
+    // Four deaths: a fifth line of one kind within a second is the last that the log takes.
+    for round in 0..4 {
+        let workers = server.workers(2);
+        fs::rename(&log, server.directory.join(format!("old.{round}"))).unwrap();
+        if round % 2 == 0 {
+            send(server.pid(), Signal::USR1);
+        } else {
+            assert_eq!(server.run(&["-c", "tg.conf", "-s", "reopen"]).status.code(), Some(0));
+        }
+        send(workers[0], Signal::KILL);
+        died.push(workers[0]);
+        wait_until("the death", || is_gone(workers[0]));
+        wait_until("the new log", || exists(&log));
+    }
+    let last = server.workers(2);
+    wait_until("the workers to have reopened", || {
+        last.iter().all(|worker| {
+            let links = fs::read_dir(format!("/proc/{worker}/fd")).unwrap();
+            links.filter_map(|link| fs::read_link(link.ok()?.path()).ok()).any(|link| link == log)
+        })
+    });
+    send(server.pid(), Signal::QUIT);
+    assert_eq!(server.end().0, Some(0));
+    let newest = fs::read_to_string(&log).unwrap();
+    for worker in last {
+        assert!(newest.contains(&format!("[info] {worker}#worker: served 0 connections")), "{newest}");
+    }
+    let all: String =
+        (0..4).map(|round| fs::read_to_string(server.directory.join(format!("old.{round}"))).unwrap()).collect();
+    for pid in died {
+        let line = format!("process {pid}, killed by signal 9\n");
+        assert_eq!((all.clone() + &newest).matches(&line).count(), 1, "{line}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_reopened_is_still_written() {
+    let mut server = Server::with("Workers = 1");
+    let port = server.port;
+    let logs = server.directory.join("logs");
+    fs::create_dir(&logs).unwrap();
+    server.write_conf(&format!(
+        "[Process]\nPidFile = tg.pid\nWorkers = 1\n[Log]\nFile = logs/tg.log\n[Socket]\nListenPort = {port}\n"
+    ));
+    server = server.start();
+    server.workers(1);
+    let moved = server.directory.join("moved");
+    fs::rename(&logs, &moved).unwrap();
+    send(server.pid(), Signal::USR1);
+    let log = moved.join("tg.log");
+    let told = "cannot reopen the log; the old file is still written (2: ENOENT";
+    // The master and its worker both say so.
+    wait_until("the sentence", || fs::read_to_string(&log).unwrap().matches(told).count() == 2);
+    send(server.pid(), Signal::TERM);
+    assert_eq!(server.end().0, Some(0));
+    assert!(fs::read_to_string(&log).unwrap().ends_with("#master: stopped\n"));
 }
 
 #[test]

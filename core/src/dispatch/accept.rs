@@ -34,6 +34,23 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         Ok(())
     }
 
+    /// Closes the listeners; who is here stays and is served. The first half of a drain, for a world that wants to
+    /// give those accepted a moment ago the time to say something before they count as idle.
+    pub fn stop_accepting(&mut self, net: &mut N, now_ms: u64) {
+        self.tick(now_ms);
+        if !self.closed {
+            self.closed = true;
+            self.watch_listeners(net);
+            for listener in &mut self.listeners {
+                if let Some(socket) = listener.socket.take() {
+                    listener.watched = false;
+                    net.close_listener(socket);
+                }
+            }
+        }
+        self.sweep();
+    }
+
     pub(super) fn accept(&mut self, net: &mut N, id: usize) {
         // Again, should the world have refused to stop reporting.
         self.watch_listener(net, id);
@@ -166,7 +183,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     fn settle_listener(&mut self, net: &mut N, id: usize, want: bool) {
         let Some(listener) = self.listeners.get(id) else { return };
         let (watched, room) = (listener.watched, self.has_room(listener));
-        let idle = self.draining || self.retry_ms != NEVER;
+        let idle = self.closed || self.retry_ms != NEVER;
         if let (false, true, Some(at_ms)) = (idle, room, listener.bucket.ready_at(self.kit.now_ms)) {
             self.rate_ms = self.rate_ms.min(at_ms);
             if watched {
@@ -182,7 +199,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if want == watched {
             return;
         }
-        if !room && !self.draining {
+        if !room && !self.closed {
             self.kit.stats.add(Counter::SharesFull, 1);
             let all = self.kit.pool.taken(listener.share);
             if !listener.told {
@@ -206,7 +223,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
 
     /// Whether a connection could be taken now.
     pub(super) fn wants(&self, listener: &Listener<'_, N::Listener>) -> bool {
-        let resting = self.draining || self.retry_ms != NEVER;
+        let resting = self.closed || self.retry_ms != NEVER;
         !resting && self.has_room(listener) && listener.bucket.ready_at(self.kit.now_ms).is_none()
     }
 

@@ -21,10 +21,11 @@ pub enum Signal {
     Usr2,
     Term,
     Child,
+    Winch,
 }
 
 impl Signal {
-    const ALL: [(Signal, libc::c_int); 7] = [
+    const ALL: [(Signal, libc::c_int); 8] = [
         (Signal::Hup, libc::SIGHUP),
         (Signal::Int, libc::SIGINT),
         (Signal::Quit, libc::SIGQUIT),
@@ -32,6 +33,7 @@ impl Signal {
         (Signal::Usr2, libc::SIGUSR2),
         (Signal::Term, libc::SIGTERM),
         (Signal::Child, libc::SIGCHLD),
+        (Signal::Winch, libc::SIGWINCH),
     ];
 
     fn number(self) -> libc::c_int {
@@ -41,10 +43,13 @@ impl Signal {
 
 /// What a master, or a server of one process, reads.
 pub const MASTER: &[Signal] =
-    &[Signal::Hup, Signal::Int, Signal::Quit, Signal::Usr1, Signal::Usr2, Signal::Term, Signal::Child];
+    &[Signal::Hup, Signal::Int, Signal::Quit, Signal::Usr1, Signal::Usr2, Signal::Term, Signal::Child, Signal::Winch];
 
 /// What a worker reads. INT and HUP of a terminal reach the whole group; they are the master's to act on.
-pub const WORKER: &[Signal] = &[Signal::Quit, Signal::Term];
+pub const WORKER: &[Signal] = &[Signal::Quit, Signal::Term, Signal::Usr1];
+
+/// A signal's code when no process sent it (`sigaction(2)`).
+const SI_KERNEL: i32 = 0x80;
 
 /// This process's signals, as a descriptor that is readable when one is waiting.
 #[derive(Debug)]
@@ -84,18 +89,21 @@ impl Signals {
         let _ = poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], time.as_ref());
     }
 
-    /// The next waiting signal, if any.
+    /// The next waiting signal, if any. A WINCH of the kernel's own is passed over: someone resized the terminal,
+    /// which is no request.
     pub fn read(&self) -> Option<Signal> {
         const BYTES: usize = size_of::<libc::signalfd_siginfo>();
         loop {
             let mut info = [0u8; BYTES];
             match io::read(&self.fd, &mut info) {
                 Ok(BYTES) => {
-                    // The number is the first field of `signalfd_siginfo`.
-                    let number = u32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
-                    let known = Signal::ALL.iter().find(|(_, known)| u32::try_from(*known) == Ok(number));
-                    if let Some((signal, _)) = known {
-                        return Some(*signal);
+                    // `signalfd_siginfo` begins with the number, an errno and who sent it.
+                    let number = i32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
+                    let code = i32::from_ne_bytes([info[8], info[9], info[10], info[11]]);
+                    match Signal::ALL.iter().find(|(_, known)| *known == number) {
+                        Some((Signal::Winch, _)) if code == SI_KERNEL => {}
+                        Some((signal, _)) => return Some(*signal),
+                        None => {}
                     }
                 }
                 Err(Errno::INTR) => {}

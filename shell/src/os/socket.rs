@@ -39,8 +39,13 @@ pub fn listen(address: &Address, backlog: u32, vigil: Vigil) -> io::Result<Owned
             socket
         }
     };
-    net::listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    set_backlog(&socket, backlog)?;
     Ok(socket)
+}
+
+/// Listens with this backlog; on a socket that listens already only the backlog changes.
+pub fn set_backlog(socket: &OwnedFd, backlog: u32) -> io::Result<()> {
+    net::listen(socket, i32::try_from(backlog).unwrap_or(i32::MAX))
 }
 
 fn bind_ip(address: SocketAddr, v6_only: bool, vigil: Vigil) -> io::Result<OwnedFd> {
@@ -61,18 +66,15 @@ fn bind_ip(address: SocketAddr, v6_only: bool, vigil: Vigil) -> io::Result<Owned
 
 /// A silent peer is given up `PROBES` pauses after `keepalive_ms`, one that acknowledges nothing after
 /// `user_timeout_ms`.
-fn keep_vigil(socket: &OwnedFd, Vigil { keepalive_ms, user_timeout_ms }: Vigil) -> io::Result<()> {
+pub fn keep_vigil(socket: &OwnedFd, Vigil { keepalive_ms, user_timeout_ms }: Vigil) -> io::Result<()> {
+    sockopt::set_socket_keepalive(socket, keepalive_ms > 0)?;
     if keepalive_ms > 0 {
         let idle = Duration::from_secs(keepalive_ms.div_ceil(1_000));
-        sockopt::set_socket_keepalive(socket, true)?;
         sockopt::set_tcp_keepidle(socket, idle)?;
         sockopt::set_tcp_keepintvl(socket, idle.min(PROBE_PAUSE))?;
         sockopt::set_tcp_keepcnt(socket, PROBES)?;
     }
-    if user_timeout_ms > 0 {
-        sockopt::set_tcp_user_timeout(socket, u32::try_from(user_timeout_ms).unwrap_or(u32::MAX))?;
-    }
-    Ok(())
+    sockopt::set_tcp_user_timeout(socket, u32::try_from(user_timeout_ms).unwrap_or(u32::MAX))
 }
 
 fn open(family: AddressFamily) -> io::Result<OwnedFd> {

@@ -19,8 +19,14 @@ pub extern "C" fn supervisor_on(supervisor: &mut Supervisor, what: i32, slot: u1
         1 => supervisor.on_died(slot, now_ms),
         2 => supervisor.on_request(Request::Term, now_ms),
         3 => supervisor.on_request(Request::Quit, now_ms),
+        4 => supervisor.on_request(Request::Park, now_ms),
         _ => supervisor.on_time(now_ms),
     }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn supervisor_on_reload(supervisor: &mut Supervisor, workers: u16, drain_ms: u64, now_ms: u64) -> bool {
+    supervisor.on_reload(Plan { workers, drain_ms, respawn_limit: 0 }, now_ms).is_ok()
 }
 
 #[unsafe(no_mangle)]
@@ -31,5 +37,5 @@ pub extern "C" fn supervisor_next_order(supervisor: &mut Supervisor, order: &mut
 #[unsafe(no_mangle)]
 pub extern "C" fn supervisor_next(supervisor: &Supervisor, phase: &mut u8) -> u64 {
     *phase = supervisor.phase() as u8;
-    supervisor.next_deadline().unwrap_or(supervisor.live() as u64)
+    supervisor.next_deadline().unwrap_or((supervisor.live() + supervisor.leavers()) as u64)
 }
