@@ -113,11 +113,6 @@ impl Held {
         // From here on a signal waits to be read, so none can end the process past its cleaning up.
         let signals = Signals::open(signal::MASTER)
             .map_err(|errno| Failure::of_errno(exit::OS, "cannot open the signal descriptor", errno))?;
-        if let Some(pid_file) = &self.pid_file {
-            pid_file
-                .write()
-                .map_err(|errno| Failure::of_errno(exit::CANNOT_CREATE, "cannot write the pid file", errno))?;
-        }
         log::become_role(if alone { "server" } else { "master" });
         title::name(c"tidegate");
         if alone {
@@ -139,6 +134,10 @@ impl Held {
     }
 
     pub fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
+        // Whoever finds a pid in it finds a server that serves. On a full disk it serves without.
+        if let Some(Err(errno)) = self.pid_file.as_ref().map(PidFile::write) {
+            report(Severity::Error, Some(errno), format_args!("cannot write the pid file ([Process] PidFile)"));
+        }
         report(Severity::Notice, None, format_args!("started with {conf_name}"));
         if let Some(ready) = self.ready.take() {
             ready.good();
