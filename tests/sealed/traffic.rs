@@ -114,11 +114,12 @@ fn a_worker_allocates_nothing_whatever_its_peers_do() {
 fn a_worker_without_descriptors_allocates_nothing_to_say_so() {
     let (mut rig, ports) = start("OpenFiles = 48");
     let worker = rig.worker();
-    for _ in 0..20 {
+    // Fewer in all than the backlogs hold: a worker that falls behind must not make the clients wait for each other.
+    for _ in 0..8 {
         let mut crowd: Vec<TcpStream> =
-            (0..100).map(|n| connect([rig.address(), ports.hasty][n % 2]).unwrap()).collect();
+            (0..80).map(|n| connect([rig.address(), ports.hasty][n % 2]).unwrap()).collect();
         crowd.iter_mut().for_each(|stream| stream.write_all(b"hello?").unwrap());
-        crowd.truncate(50);
+        crowd.truncate(40);
     }
     wait_until("the line about it", || rig.log().contains("EMFILE"));
     wait_until("room", || {
