@@ -5,6 +5,9 @@
 //! Its state for a connection lies beside the slots; its own fields are shared by all connections of a worker.
 //! Nothing a peer sends may make a step run long: a step is a function, and the dispatcher calls it a bounded number
 //! of times a wake-up.
+//!
+//! The trait leaves room for what is to come without a change to the services there are: a body kept in a file is one
+//! more thing an [`Outbox`] can end with, and a peer to dial and be paired with is one more [`Next`].
 
 mod discard;
 mod echo;
