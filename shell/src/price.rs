@@ -14,7 +14,7 @@ use crate::os::{process, program};
 use crate::settings::{Reserve, Settings, Socket};
 use crate::storage::{OUTBOX_BYTES, SCRATCH_BYTES, Shape};
 
-pub use fit::{check, check_descriptors, check_free};
+pub use fit::{check, check_descriptors, check_free, check_reload};
 
 /// What each process writes to: stack, heap, data of program and libraries. Measured: 60 KiB (release), 100 (debug).
 const PROCESS_BYTES: u64 = if cfg!(debug_assertions) { 128 * 1024 } else { 80 * 1024 };
@@ -154,7 +154,12 @@ impl Price {
 
     /// While workers are replaced by others of these settings: both at full load.
     pub fn reload_bytes(&self) -> u64 {
-        self.full_bytes().saturating_add(self.workers.saturating_mul(self.worker_full_bytes()))
+        self.full_bytes().saturating_add(self.workers_full_bytes(self.workers))
+    }
+
+    /// So many workers of these settings at full load.
+    pub fn workers_full_bytes(&self, workers: u64) -> u64 {
+        workers.saturating_mul(self.worker_full_bytes())
     }
 
     fn common_bytes(&self) -> u64 {

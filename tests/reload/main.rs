@@ -153,6 +153,32 @@ fn a_bad_file_keeps_the_old_configuration_and_tells_every_problem_until_a_good_o
 }
 
 #[test]
+fn a_reload_that_does_not_fit_beside_the_old_workers_is_refused_with_the_figure() {
+    let port = free_port();
+    let mut server = serving("Workers = 1", &[on_port(port)]);
+    let worker = server.workers(1);
+    let good = fs::read_to_string(server.directory.join("tg.conf")).unwrap();
+    let priced = String::from_utf8(server.run(&["-c", "tg.conf", "-t", "--json"]).stdout).unwrap();
+    let figure = |name: &str| -> u64 {
+        let rest = priced.split(&format!("\"{name}\":")).nth(1).unwrap();
+        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    let (alone, beside) = (figure("full_load_bytes"), figure("reload_bytes"));
+    assert!(beside > alone + 4_096, "{priced}");
+    server.write_conf(&format!("{good}[Memory]\nLimit = {}\n", (alone + beside) / 2));
+    send(server.pid(), Signal::HUP);
+    wait_until("the mark", || notes(&server) == " (last reload failed)");
+    assert!(log(&server).contains("until the old workers have left, both need"), "{}", log(&server));
+    assert_eq!(server.workers(1), worker);
+    assert!(echoes(port));
+    server.write_conf(&format!("{good}[Memory]\nLimit = {}\n", beside + 4_096));
+    reload(&mut server, 1);
+    wait_until("the mark to go", || notes(&server).is_empty());
+    send(server.pid(), Signal::TERM);
+    assert_eq!(server.end(), (Some(0), String::new()));
+}
+
+#[test]
 fn the_control_side_reloads_a_good_file_and_refuses_to_signal_for_a_bad_one() {
     let port = free_port();
     let mut server = serving("Workers = 1", &[on_port(port)]);

@@ -11,7 +11,7 @@ use crate::exit::{self, Failure};
 use crate::listeners::Changed;
 use crate::log::{self, Severity, report};
 use crate::os::trim;
-use crate::price::{self, Machine};
+use crate::price::{self, Machine, Price};
 use crate::settings::Settings;
 use crate::start;
 
@@ -41,8 +41,12 @@ impl Master<'_> {
         self.supervisor.may_reload().map_err(refused)?;
         let Loaded { mut settings, name, .. } = conf::load(self.options)?;
         self.keep_fixed(&mut settings);
-        let price = price::check(&settings, &Machine::here(), &name)?;
+        let machine = Machine::here();
+        let price = price::check(&settings, &machine, &name)?;
         price::check_free(&settings, &price)?;
+        // Until the old workers have left, both are there.
+        let leaving = Price::of(&self.settings, &machine).workers_full_bytes(self.supervisor.live() as u64);
+        price::check_reload(&settings, &price, leaving, &name)?;
         let target = start::open_log(&settings)?;
         let staged = self.held.listeners.stage(&settings.sockets)?;
         self.supervisor.on_reload(plan(&settings), now_ms).map_err(refused)?;

@@ -31,6 +31,23 @@ pub fn check(settings: &Settings, machine: &Machine, name: &str) -> Result<Price
     ))
 }
 
+/// `[Memory] Limit` against the new configuration at full load together with the old workers until they have left.
+pub fn check_reload(settings: &Settings, price: &Price, leaving_bytes: u64, name: &str) -> Result<(), Failure> {
+    let (needed, limit) = (price.full_bytes().saturating_add(leaving_bytes), settings.memory.limit_bytes);
+    if limit == 0 || needed <= limit {
+        return Ok(());
+    }
+    Err(Failure::new(
+        exit::CONFIG,
+        format!(
+            "{name}: until the old workers have left, both need {}, over [Memory] Limit = {}; a restart needs {}",
+            size(needed),
+            size(limit),
+            size(price.full_bytes()),
+        ),
+    ))
+}
+
 /// The one key whose smaller value brings the price under the limit, with the largest such value: of the biggest
 /// listener or the blocks, whichever costs more; then the other; then the workers.
 fn largest(settings: &Settings, machine: &Machine) -> Option<String> {

@@ -31,6 +31,10 @@ pub fn write(price: &Price) -> String {
         out.row(&name, rest(listener.bytes), listener.bytes);
     }
     out.row("all processes", price.rest_bytes(), price.full_bytes());
+    if price.master {
+        let new = price.workers * price.worker_rest_bytes();
+        out.row("all, while a reload replaces the workers", price.rest_bytes() + new, price.reload_bytes());
+    }
     let Rows(mut out) = out;
     for listener in &price.listeners {
         let _ = writeln!(
