@@ -239,21 +239,6 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
 
     // The path of an event.
 
-    /// Looks at the next slots for connections at rest.
-    fn drain_some(&mut self, net: &mut N) {
-        let end = self.kit.pool.end();
-        for _ in 0..TURNS_PER_CALL {
-            if !self.draining || self.drained_to >= end {
-                break;
-            }
-            let at = self.drained_to;
-            self.drained_to = at.wrapping_add(1);
-            if let Some(token) = self.kit.pool.token(at) {
-                self.turn(net, token, at, Why::Read);
-            }
-        }
-    }
-
     /// Gives one connection its turn and settles what came of it.
     #[inline]
     fn turn(&mut self, net: &mut N, token: Token, at: usize, why: Why) {
@@ -282,6 +267,21 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             self.close(net, token, at, reason);
         }
         self.make_room(net);
+    }
+
+    /// Looks at the next slots for connections at rest.
+    fn drain_some(&mut self, net: &mut N) {
+        let end = self.kit.pool.end();
+        for _ in 0..TURNS_PER_CALL {
+            if !self.draining || self.drained_to >= end {
+                break;
+            }
+            let at = self.drained_to;
+            self.drained_to = at.wrapping_add(1);
+            if let Some(token) = self.kit.pool.token(at) {
+                self.turn(net, token, at, Why::Read);
+            }
+        }
     }
 
     /// Closes the longest holders of blocks until the reserve is whole.

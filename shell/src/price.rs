@@ -107,7 +107,7 @@ impl Price {
             workers,
             master: settings.process.workers > 0,
             reserve: settings.memory.reserve,
-            files_bytes: machine.files.program_bytes + machine.files.library_bytes.min(LIBRARY_BYTES_MAX),
+            files_bytes: machine.files.program_bytes + machine.files.libraries_bytes.min(LIBRARY_BYTES_MAX),
             forked_bytes: FORKED_BYTES,
             process_bytes: PROCESS_BYTES,
             blocks: shape.blocks as u64,
@@ -214,7 +214,7 @@ mod tests {
 
     pub const MACHINE: Machine = Machine {
         page_bytes: 4_096,
-        files: program::Files { program_bytes: 500 * 1024, library_bytes: 2_000 * 1024 },
+        files: program::Files { program_bytes: 500 * 1024, libraries_bytes: 2_000 * 1024 },
         receive_bytes: 131_072,
         send_bytes: 16_384,
     };

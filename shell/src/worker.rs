@@ -101,10 +101,11 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
         trim::start_pages();
     }
     alloc::seal();
-    run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role)?;
+    let ended = run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role);
+    // Also after a failure: telling it may allocate, and is no longer serving.
     alloc::unseal();
     tell_end(&dispatcher);
-    Ok(())
+    ended
 }
 
 /// The dispatcher, on one mapping sized by the configuration.
@@ -191,15 +192,12 @@ fn tell_end(dispatcher: &Connections) {
         stats.count(Counter::BytesIn),
         stats.count(Counter::BytesOut),
     );
-    let mut counts = String::new();
     let closed = Reason::ALL.iter().map(|reason| (reason.name(), stats.closed(*reason)));
-    for (name, count) in closed.filter(|(_, count)| *count > 0) {
-        counts.push_str(&format!(" {name} {count}"));
-    }
-    counts.push_str("; counted:");
     let counted = Counter::ALL.iter().map(|counter| (counter.name(), stats.count(*counter)));
-    for (name, count) in counted.filter(|(_, count)| *count > 0) {
-        counts.push_str(&format!(" {name} {count}"));
-    }
-    ::log::info!("closed:{counts}");
+    ::log::info!("closed:{}; counted:{}", that_happened(closed), that_happened(counted));
+}
+
+/// The names and counts of what happened at all.
+fn that_happened(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
+    counts.filter(|(_, count)| *count > 0).map(|(name, count)| format!(" {name} {count}")).collect()
 }

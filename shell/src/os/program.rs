@@ -8,7 +8,7 @@ use core::ffi::{c_int, c_void};
 pub struct Files {
     pub program_bytes: u64,
     /// Next to nothing for a static program: the kernel's own page of code.
-    pub library_bytes: u64,
+    pub libraries_bytes: u64,
 }
 
 /// Read-only pages of the program and of the libraries it came with, all of them.
@@ -33,7 +33,7 @@ unsafe extern "C" fn add(object: *mut libc::dl_phdr_info, _size: usize, files: *
     // The program is told first.
     match files.program_bytes {
         0 => files.program_bytes = bytes,
-        _ => files.library_bytes += bytes,
+        _ => files.libraries_bytes += bytes,
     }
     0
 }
@@ -84,10 +84,10 @@ mod tests {
                 u64::from_str_radix(end, 16).unwrap() - u64::from_str_radix(start, 16).unwrap()
             })
             .sum();
-        let Files { program_bytes, library_bytes } = files();
+        let Files { program_bytes, libraries_bytes } = files();
         assert!(program_bytes > 0 && program_bytes <= mapped, "{program_bytes} of {mapped}");
         assert!(program_bytes * 10 > mapped * 8, "{program_bytes} of {mapped}");
-        assert_eq!(library_bytes > 0, maps.contains("/libc.so"));
+        assert_eq!(libraries_bytes > 0, maps.contains("/libc.so"));
     }
 
     #[test]
