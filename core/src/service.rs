@@ -213,6 +213,11 @@ impl<'a, 'm> Context<'a, 'm> {
     pub fn detached(pool: &'a mut Pool<'m>, me: Token, now_ms: u64) -> Self {
         Self { now_ms, wall_s: 0, me, listener: 0, peer: &PackedPeer::UNIX, rules: &[], ended: false, pool }
     }
+
+    /// The same at a time of day, for a listener, before or after the peer's end.
+    pub fn at(self, wall_s: i64, listener: usize, ended: bool) -> Self {
+        Self { wall_s, listener: listener as u8, ended, ..self }
+    }
 }
 
 impl Context<'_, '_> {

@@ -80,33 +80,24 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
         let Self { files, routes, sites, counts, date, path } = self;
         let default = Site::default();
         let site = sites.get(context.listener()).unwrap_or(&default);
-        let before = state.head;
+        let mut before = state.head;
         let complete = match state.head.read(input, &site.limits) {
-            Ok(true) => body_len(&mut state.head, input, &site.limits),
             Ok(false) => return Asked::Waits,
-            Err(fault) => Err(fault),
+            complete => complete,
         };
-        let mut answering = Answering {
-            files,
-            routes,
-            counts,
-            date,
-            site,
-            out,
-            sending: &mut state.sending,
-            manner: Manner::of(&state.head),
-        };
-        let len = match complete {
-            Ok(Some(len)) if !state.head.expects() => len,
-            Ok(len) => {
-                // Said also where the body is here already: that does not depend on how it was cut.
-                if state.head.expects() && answering.go_on().is_err() {
-                    return Asked::NoRoom;
-                }
-                state.head.expect_no_more();
-                let Some(len) = len else { return Asked::Waits };
-                len
+        let manner = Manner::of(&state.head);
+        let mut answering = Answering { files, routes, counts, date, site, out, sending: &mut state.sending, manner };
+        if complete.is_ok() && state.head.expects() && state.head.length() <= u32::from(site.limits.body_bytes) {
+            // Said also where the body is here already: that does not depend on how it was cut.
+            if answering.go_on().is_err() {
+                return Asked::NoRoom;
             }
+            state.head.expect_no_more();
+            before = state.head;
+        }
+        let len = match complete.and_then(|_| body_len(&mut state.head, input, &site.limits)) {
+            Ok(Some(len)) => len,
+            Ok(None) => return Asked::Waits,
             Err(fault) => {
                 return match answering.refuse(fault, context.listener()) {
                     Ok(()) => Asked::Last,
