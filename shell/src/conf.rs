@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::conf::{self, Document, Problem, Section};
 use ufmt::uWrite;
 
@@ -122,7 +123,11 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
-        oldest_makes_room: section.text("WhenFull") == "oldest",
+        when_full: match section.text("WhenFull") {
+            "refuse" => WhenFull::Refuse,
+            "oldest" => WhenFull::Oldest,
+            _ => WhenFull::Wait,
+        },
         per_client: narrow(section.number("PerClient")),
         accept_rate: narrow(section.number("AcceptRate")),
         allow: section.prefixes("Allow").collect(),

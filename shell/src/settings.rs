@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::conf;
 use tidegate_core::prefix::Prefix;
 
@@ -64,8 +65,7 @@ pub struct Socket {
     pub address: Address,
     pub service: String,
     pub connections: u32,
-    /// Whether the connection that was silent for longest makes room when all are taken.
-    pub oldest_makes_room: bool,
+    pub when_full: WhenFull,
     /// Connections of one client; 0 is no limit.
     pub per_client: u32,
     /// Connections let in a second; 0 is no limit.

@@ -198,9 +198,9 @@ pub const DIRECTIVES: &[Directive] = &[
     Directive {
         section: "Socket",
         key: "WhenFull",
-        kind: Kind::Choice(&["wait", "oldest"]),
+        kind: Kind::Choice(&["wait", "refuse", "oldest"]),
         default: "wait",
-        help: "With all Connections taken newcomers wait, or the one silent for longest is closed for them.",
+        help: "With all Connections taken newcomers wait, are refused, or take the place of the longest silent.",
     },
     Directive {
         section: "Socket",
