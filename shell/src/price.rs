@@ -183,12 +183,13 @@ pub fn files_needed(settings: &Settings) -> u32 {
     settings.sockets.iter().fold(OWN_FILES, |sum, socket| sum.saturating_add(socket.connections))
 }
 
-/// Descriptors a worker may have with these settings, once the limit is raised as far as it goes.
-pub fn files_allowed(settings: &Settings) -> u64 {
+/// The limit of open files these settings ask for, where they ask for one: without `OpenFiles`, what the connections
+/// need, and no less than there is.
+pub fn files_wanted(settings: &Settings) -> Option<u32> {
     match settings.process.open_files {
-        0 if process::open_files() >= files_needed(settings).into() => process::open_files(),
-        0 => process::limit_open_files(files_needed(settings)),
-        open_files => process::limit_open_files(open_files),
+        0 if process::open_files() >= files_needed(settings).into() => None,
+        0 => Some(files_needed(settings)),
+        open_files => Some(open_files),
     }
 }
 

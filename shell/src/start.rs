@@ -16,7 +16,7 @@ use crate::master::Master;
 use crate::os::bell::Bell;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
-use crate::os::{title, trim};
+use crate::os::{process, title, trim};
 use crate::price::{self, Machine};
 use crate::settings::Settings;
 use crate::welcome;
@@ -39,6 +39,7 @@ pub fn run(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure
 fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
     let price = price::check(&loaded.settings, &Machine::here(), &loaded.full_name)?;
     price::check_free(&loaded.settings, &price)?;
+    price::check_descriptors(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
     let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
     let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
@@ -157,9 +158,8 @@ impl Held {
 
 /// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
 pub fn limit_open_files(settings: &Settings) {
-    let allowed = price::files_allowed(settings);
-    if let Some(warning) = price::check_descriptors(settings, allowed) {
-        report(Severity::Warn, None, format_args!("{warning}"));
+    if let Some(files) = price::files_wanted(settings) {
+        process::limit_open_files(files);
     }
 }
 
