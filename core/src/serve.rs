@@ -252,6 +252,9 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                         return Fate::Dead(reason);
                     }
                 }
+            } else if cause == Cause::Drained && step.next != Next::Again {
+                // What left before was the last of it.
+                kit.stats.replied(slot.answer(kit.now_ms));
             }
             match step.next {
                 _ if last_word => break Next::Close,

@@ -116,8 +116,9 @@ struct AtListener {
 }
 
 impl AtListener {
-    const ZERO: Self =
-        Self { counts: [const { Cell::new(0) }; Counter::OF_LISTENERS], active: Cell::new(0), peak: Cell::new(0) };
+    const fn new() -> Self {
+        Self { counts: [const { Cell::new(0) }; Counter::OF_LISTENERS], active: Cell::new(0), peak: Cell::new(0) }
+    }
 
     fn absorb(&self, other: &Self, gone: bool) {
         sum(&self.counts, &other.counts);
@@ -166,7 +167,7 @@ impl Stats {
         Self {
             counts: [const { Cell::new(0) }; Counter::COUNT - Counter::OF_LISTENERS],
             closed: [const { Cell::new(0) }; Reason::COUNT],
-            listeners: [const { AtListener::ZERO }; LISTENERS_MAX + 1],
+            listeners: [const { AtListener::new() }; LISTENERS_MAX + 1],
             reply_ms: Histogram::new(),
             life_ms: Histogram::new(),
             awake_us: Histogram::new(),
@@ -272,7 +273,8 @@ impl Stats {
         let before = self.listeners.clone();
         for listener in &self.listeners {
             listener.counts.iter().for_each(|count| count.set(0));
-            (listener.active.set(0), listener.peak.set(0));
+            listener.active.set(0);
+            listener.peak.set(0);
         }
         for (at, theirs) in before.iter().enumerate() {
             if let Some(ours) = self.listeners.get(known(at)) {

@@ -130,6 +130,7 @@ impl Held {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
             let listeners = self.listeners.take_sockets();
+            board.enter(0);
             board.tell(Facts { started_ms: clock::now_ms(), pid: own_pid(), workers_live: 1, ..Facts::default() });
             let view = View { board: &board, settings: &settings, conf_name: &conf_name };
             let mut control = self.control.take();

@@ -24,11 +24,13 @@ pub fn status(control: Option<&Control>, form: Form) -> Result<String, Failure> 
         ));
     };
     let shown = path.display();
+    let cut = || Failure::new(exit::UNAVAILABLE, format!("{shown}: the answer is not a whole report; try again"));
     let failed = |errno| match errno {
         Errno::NOENT | Errno::CONNREFUSED => Failure::new(
             exit::UNAVAILABLE,
             format!("{shown}: no server answers there ([Process] ControlSocket); is it running?"),
         ),
+        Errno::PIPE | Errno::CONNRESET => cut(),
         // A send or a read that ran into its time-out.
         Errno::AGAIN => {
             Failure::new(exit::UNAVAILABLE, format!("{shown}: no answer within {} seconds", WAIT.as_secs()))
@@ -40,10 +42,7 @@ pub fn status(control: Option<&Control>, form: Form) -> Result<String, Failure> 
         Form::Text => report.lines().last().is_some_and(|line| line.starts_with(LAST_WORDS)),
         Form::Json => report.ends_with("}\n"),
     };
-    if is_whole {
-        return Ok(report);
-    }
-    Err(Failure::new(exit::UNAVAILABLE, format!("{shown}: the answer is not a whole report; try again")))
+    if is_whole { Ok(report) } else { Err(cut()) }
 }
 
 fn exchange(path: &std::path::Path, form: Form) -> rustix::io::Result<String> {

@@ -281,7 +281,9 @@ mod tests {
         let mut client = UnixStream::connect(&path).unwrap();
         client.write_all(b"status").unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
-        control.serve(0, &Still);
+        while is_readable(&control) {
+            control.serve(0, &Still);
+        }
         assert!(answer(&client).contains(LAST_WORDS), "the end of its direction ends the word");
         control.remove();
         assert!(!path.exists());
