@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::conf::{self, Document, Problem, Section};
 use ufmt::uWrite;
 
@@ -12,7 +13,7 @@ use crate::cli::Options;
 use crate::exit::{self, Failure};
 use crate::log::Severity;
 use crate::os::file;
-use crate::settings::{self, Log, Memory, Process, Reserve, Settings, Socket};
+use crate::settings::{self, Control, Log, Memory, Process, Reserve, Settings, Socket};
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
 const FILE_BYTES_MAX: usize = 256 * 1024;
@@ -90,11 +91,13 @@ fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directo
     let process = document.section("Process");
     let log = document.section("Log");
     let memory = document.section("Memory");
+    let pid_file = path(process.text("PidFile"), prefix);
     Settings {
         process: Process {
             daemon: process.switch("Daemon"),
             workers: process.number_or_auto("Workers").map_or_else(processors, narrow),
-            pid_file: path(process.text("PidFile"), prefix),
+            control: Control::of(path(process.text("ControlSocket"), prefix), pid_file.as_deref()),
+            pid_file,
             open_files: narrow(process.number("OpenFiles")),
             drain_ms: process.time_ms("DrainTimeout"),
             respawn_limit: narrow(process.number("RespawnLimit")),
@@ -122,7 +125,11 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
-        oldest_makes_room: section.text("WhenFull") == "oldest",
+        when_full: match section.text("WhenFull") {
+            "refuse" => WhenFull::Refuse,
+            "oldest" => WhenFull::Oldest,
+            _ => WhenFull::Wait,
+        },
         per_client: narrow(section.number("PerClient")),
         accept_rate: narrow(section.number("AcceptRate")),
         allow: section.prefixes("Allow").collect(),
@@ -216,6 +223,7 @@ mod tests {
         };
         let settings = load_text("paths", text, options).unwrap().settings;
         assert_eq!(settings.process.pid_file, Some("/srv/run/pid".into()));
+        assert_eq!(settings.process.control.unwrap().path, Path::new("/srv/run/pid.sock"));
         assert_eq!(settings.process.workers, 7);
         assert_eq!(settings.log.file, None);
         let options = Options { prefix: Some("/srv".into()), ..Options::default() };

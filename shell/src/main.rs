@@ -10,6 +10,7 @@ use tidegate::exit::{self, Failure};
 use tidegate::os::{alloc, clock, process, title};
 use tidegate::price::{self, Machine};
 use tidegate::{conf, control, log, start};
+use tidegate_core::status::Form;
 
 #[global_allocator]
 static ALLOCATOR: alloc::Sealable = alloc::Sealable;
@@ -41,9 +42,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
         Action::Test => {
             let loaded = conf::load(options)?;
             let price = price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
-            if let Some(warning) = price::check_descriptors(&loaded.settings, price::files_allowed(&loaded.settings)) {
-                say(&format!("{}: {warning}", loaded.name));
-            }
+            price::check_descriptors(&loaded.settings, &loaded.name)?;
             match (options.quiet, options.json) {
                 (_, true) => print(&price.json()),
                 (true, _) => {}
@@ -60,6 +59,11 @@ fn act(options: &Options) -> Result<u8, Failure> {
                 price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
             }
             control::signal(loaded.settings.process.pid_file.as_deref(), request)?;
+        }
+        Action::Status => {
+            let form = if options.json { Form::Json } else { Form::Text };
+            let loaded = conf::load(options)?;
+            print(&control::status(loaded.settings.process.control.as_ref(), form)?);
         }
         Action::Serve => {
             let loaded = conf::load(options)?;

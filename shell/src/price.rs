@@ -10,6 +10,7 @@ mod fit;
 mod json;
 mod table;
 
+use crate::os::shared::CELL_BYTES;
 use crate::os::{process, program};
 use crate::settings::{Reserve, Settings, Socket};
 use crate::storage::{OUTBOX_BYTES, SCRATCH_BYTES, Shape};
@@ -69,6 +70,8 @@ pub struct Price {
     pub files_bytes: u64,
     /// What all processes share since the fork.
     pub forked_bytes: u64,
+    /// What they count, on pages that all of them see.
+    pub statistics_bytes: u64,
     /// What each process has of its own, the master too.
     pub process_bytes: u64,
     pub blocks: u64,
@@ -109,6 +112,7 @@ impl Price {
             reserve: settings.memory.reserve,
             files_bytes: machine.files.program_bytes + machine.files.libraries_bytes.min(LIBRARY_BYTES_MAX),
             forked_bytes: FORKED_BYTES,
+            statistics_bytes: statistics_bytes(workers, machine.page_bytes),
             process_bytes: PROCESS_BYTES,
             blocks: shape.blocks as u64,
             block_bytes: shape.block_bytes as u64,
@@ -157,14 +161,14 @@ impl Price {
         self.full_bytes().saturating_add(self.workers_full_bytes(self.workers))
     }
 
-    /// So many workers of these settings at full load.
+    /// So many workers of these settings at full load, each with what it counts.
     pub fn workers_full_bytes(&self, workers: u64) -> u64 {
-        workers.saturating_mul(self.worker_full_bytes())
+        workers.saturating_mul(self.worker_full_bytes().saturating_add(CELL_BYTES as u64))
     }
 
     fn common_bytes(&self) -> u64 {
         let master = if self.master { self.process_bytes } else { 0 };
-        self.files_bytes + self.forked_bytes + master
+        self.files_bytes + self.forked_bytes + self.statistics_bytes + master
     }
 
     /// For people.
@@ -178,17 +182,23 @@ impl Price {
     }
 }
 
+/// A cell for each process that serves and one for their sum, on whole pages.
+fn statistics_bytes(workers: u64, page_bytes: u64) -> u64 {
+    (workers + 1).saturating_mul(CELL_BYTES as u64).next_multiple_of(page_bytes.max(1))
+}
+
 /// Descriptors one worker needs.
 pub fn files_needed(settings: &Settings) -> u32 {
     settings.sockets.iter().fold(OWN_FILES, |sum, socket| sum.saturating_add(socket.connections))
 }
 
-/// Descriptors a worker may have with these settings, once the limit is raised as far as it goes.
-pub fn files_allowed(settings: &Settings) -> u64 {
+/// The limit of open files these settings ask for, where they ask for one: without `OpenFiles`, what the connections
+/// need, and no less than there is.
+pub fn files_wanted(settings: &Settings) -> Option<u32> {
     match settings.process.open_files {
-        0 if process::open_files() >= files_needed(settings).into() => process::open_files(),
-        0 => process::limit_open_files(files_needed(settings)),
-        open_files => process::limit_open_files(open_files),
+        0 if process::open_files() >= files_needed(settings).into() => None,
+        0 => Some(files_needed(settings)),
+        open_files => Some(open_files),
     }
 }
 
@@ -233,11 +243,11 @@ mod tests {
     #[test]
     fn a_connection_costs_its_slot_mark_timer_and_state() {
         let price = Price::of(&settings(1, &[1_024], 256), &MACHINE);
-        assert_eq!(price.idle_bytes, 88 + 12 + 12 + 1);
+        assert_eq!(price.idle_bytes, 96 + 12 + 12 + 1);
         assert_eq!(price.blocks_bytes, 256 * (2_048 + 12));
-        assert_eq!(price.busy_bytes, 113 + 42 * 2_048);
+        assert_eq!(price.busy_bytes, 121 + 42 * 2_048);
         let small = Price::of(&settings(1, &[1_024], 8), &MACHINE);
-        assert_eq!(small.busy_bytes, 113 + 8 * 2_048, "no connection holds more than there is");
+        assert_eq!(small.busy_bytes, 121 + 8 * 2_048, "no connection holds more than there is");
     }
 
     #[test]
@@ -252,12 +262,13 @@ mod tests {
     #[test]
     fn a_server_costs_its_workers_its_master_and_what_they_share() {
         let alone = Price::of(&settings(0, &[64], 256), &MACHINE);
-        let shared = 500 * 1024 + LIBRARY_BYTES_MAX + FORKED_BYTES;
+        let shared = 500 * 1024 + LIBRARY_BYTES_MAX + FORKED_BYTES + 2 * 4_096;
         assert_eq!(alone.full_bytes(), shared + PROCESS_BYTES + alone.arena_bytes());
         assert_eq!(alone.rest_bytes(), shared + PROCESS_BYTES);
         let three = Price::of(&settings(3, &[64], 256), &MACHINE);
+        let shared = shared + 2 * 4_096;
         assert_eq!(three.full_bytes(), shared + 4 * PROCESS_BYTES + 3 * alone.arena_bytes());
-        assert_eq!(three.reload_bytes() - three.full_bytes(), 3 * three.worker_full_bytes());
+        assert_eq!(three.reload_bytes() - three.full_bytes(), 3 * (three.worker_full_bytes() + 4_096));
         assert_eq!(three.kernel_bytes, 3 * 64 * 147_456);
     }
 

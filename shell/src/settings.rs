@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::conf;
 use tidegate_core::prefix::Prefix;
 
@@ -25,9 +26,29 @@ pub struct Process {
     /// 0 is one process without a master.
     pub workers: u16,
     pub pid_file: Option<PathBuf>,
+    pub control: Option<Control>,
     pub open_files: u32,
     pub drain_ms: u64,
     pub respawn_limit: u32,
+}
+
+/// Where the running server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    pub path: PathBuf,
+    /// It is written in the configuration, and not made from the pid file's path.
+    pub written: bool,
+}
+
+impl Control {
+    pub fn of(written: Option<PathBuf>, pid_file: Option<&Path>) -> Option<Self> {
+        let beside = || {
+            let mut path = pid_file?.as_os_str().to_os_string();
+            path.push(".sock");
+            Some(Self { path: path.into(), written: false })
+        };
+        written.map(|path| Self { path, written: true }).or_else(beside)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,8 +85,7 @@ pub struct Socket {
     pub address: Address,
     pub service: String,
     pub connections: u32,
-    /// Whether the connection that was silent for longest makes room when all are taken.
-    pub oldest_makes_room: bool,
+    pub when_full: WhenFull,
     /// Connections of one client; 0 is no limit.
     pub per_client: u32,
     /// Connections let in a second; 0 is no limit.

@@ -139,7 +139,7 @@ fn the_price_of_9900_connections_holds() {
 #[test]
 fn memory_reserved_at_the_start_is_there_before_the_first_connection() {
     for (reserve, is_there) in [("use", false), ("start", true)] {
-        let mut server = configured(2, 20_000, &format!("Reserve = {reserve}\nBlocks = 1024"));
+        let mut server = configured(2, 12_000, &format!("Reserve = {reserve}\nBlocks = 1024"));
         let json = price(&server);
         let (rest, mapping) = (priced(&json, "memory", "at_rest_bytes"), priced(&json, "worker", "mapping_bytes"));
         server = server.start();

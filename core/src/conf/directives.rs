@@ -4,7 +4,7 @@
 
 use crate::limits::{
     ACCEPT_RATE_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX,
-    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
+    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -106,6 +106,13 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Process",
+        key: "ControlSocket",
+        kind: Kind::Text { max_bytes: UNIX_PATH_BYTES_MAX },
+        default: "",
+        help: "Unix socket that `tidegate -s status` asks; empty is the PidFile with .sock behind it.",
+    },
+    Directive {
+        section: "Process",
         key: "OpenFiles",
         kind: Kind::Number { min: 0, max: 1_048_576 },
         default: "0",
@@ -198,9 +205,9 @@ pub const DIRECTIVES: &[Directive] = &[
     Directive {
         section: "Socket",
         key: "WhenFull",
-        kind: Kind::Choice(&["wait", "oldest"]),
+        kind: Kind::Choice(&["wait", "refuse", "oldest"]),
         default: "wait",
-        help: "With all Connections taken newcomers wait, or the one silent for longest is closed for them.",
+        help: "With all Connections taken newcomers wait, are refused, or take the place of the longest silent.",
     },
     Directive {
         section: "Socket",
