@@ -7,9 +7,12 @@
 
 mod escape;
 mod json;
+mod metrics;
 mod text;
 
 use core::net::SocketAddr;
+
+pub use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 
 use ufmt::{uWrite, uwrite};
 
@@ -137,6 +140,12 @@ impl Status<'_> {
             Form::Text => text::write(self, Part::of(number), out),
             Form::Json => json::write(self, Part::of(number), out),
         }
+    }
+
+    /// Writes one piece of what Prometheus reads, the first of which is 0; which is next, `None` after the last. A piece
+    /// stays below a kilobyte unless a name in the configuration is very long.
+    pub fn write_metrics<W: uWrite + ?Sized>(&self, piece: u32, out: &mut W) -> Result<Option<u32>, W::Error> {
+        metrics::write(self, piece, out)
     }
 
     /// Writes the whole.

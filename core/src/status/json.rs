@@ -2,8 +2,8 @@
 
 use ufmt::{uWrite, uwrite};
 
-use super::escape::escaped;
-use super::{Form, Part, Status, write_address, write_section};
+use super::escape::{Style, escaped};
+use super::{Part, Status, write_address, write_section};
 use crate::histogram::Histogram;
 use crate::stats::{Counter, LISTENER_GONE, Reason};
 use crate::text::sock_ntop;
@@ -46,11 +46,11 @@ fn listener<W: uWrite + ?Sized>(status: &Status<'_>, at: usize, out: &mut W) -> 
     let count = |counter| status.totals.count_at(at, counter);
     let (active, peak) = status.totals.active_at(at);
     out.write_str(if at > 0 { ",{\"section\":\"" } else { "{\"section\":\"" })?;
-    escaped(out, Form::Json, |out| write_section(out, listener.label))?;
+    escaped(out, Style::Json, |out| write_section(out, listener.label))?;
     out.write_str("\",\"service\":")?;
     quoted(out, listener.service)?;
     out.write_str(",\"address\":\"")?;
-    escaped(out, Form::Json, |out| write_address(out, listener.address))?;
+    escaped(out, Style::Json, |out| write_address(out, listener.address))?;
     uwrite!(
         out,
         "\",\"connections\":{},\"active\":{},\"peak\":{},\"accepted\":{},",
@@ -131,7 +131,7 @@ fn close<W: uWrite + ?Sized>(status: &Status<'_>, n: usize, out: &mut W) -> Resu
     match status.listeners.get(usize::from(close.listener)) {
         Some(listener) => {
             out.write_str("\"")?;
-            escaped(out, Form::Json, |out| write_section(out, listener.label))?;
+            escaped(out, Style::Json, |out| write_section(out, listener.label))?;
             out.write_str("\"}")
         }
         None => out.write_str("null}"),
@@ -140,6 +140,6 @@ fn close<W: uWrite + ?Sized>(status: &Status<'_>, n: usize, out: &mut W) -> Resu
 
 fn quoted<W: uWrite + ?Sized>(out: &mut W, text: &str) -> Result<(), W::Error> {
     out.write_str("\"")?;
-    escaped(out, Form::Json, |out| out.write_str(text))?;
+    escaped(out, Style::Json, |out| out.write_str(text))?;
     out.write_str("\"")
 }

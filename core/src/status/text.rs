@@ -2,8 +2,8 @@
 
 use ufmt::{uWrite, uwrite};
 
-use super::escape::escaped;
-use super::{Form, LAST_WORDS, Part, Status, write_address, write_section};
+use super::escape::{Style, escaped};
+use super::{LAST_WORDS, Part, Status, write_address, write_section};
 use crate::histogram::Histogram;
 use crate::stats::{Counter, LISTENER_GONE, Reason};
 use crate::text::sock_ntop;
@@ -28,7 +28,7 @@ fn head<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::E
     uwrite!(out, "tidegate {}, process {}, up ", status.version, facts.pid)?;
     span(out, status.uptime_ms())?;
     out.write_str("\nconfiguration ")?;
-    escaped(out, Form::Text, |out| out.write_str(status.configuration))?;
+    escaped(out, Style::Text, |out| out.write_str(status.configuration))?;
     uwrite!(out, ", reloads {}", facts.reloads)?;
     out.write_str(if facts.reload_failed { "; the last reload failed\n" } else { "\n" })?;
     if facts.workers_wanted == 0 {
@@ -45,11 +45,11 @@ fn listener<W: uWrite + ?Sized>(status: &Status<'_>, at: usize, out: &mut W) -> 
     let count = |counter| status.totals.count_at(at, counter);
     let (active, peak) = status.totals.active_at(at);
     out.write_str("\n")?;
-    escaped(out, Form::Text, |out| write_section(out, listener.label))?;
+    escaped(out, Style::Text, |out| write_section(out, listener.label))?;
     out.write_str(", ")?;
-    escaped(out, Form::Text, |out| out.write_str(listener.service))?;
+    escaped(out, Style::Text, |out| out.write_str(listener.service))?;
     out.write_str(" on ")?;
-    escaped(out, Form::Text, |out| write_address(out, listener.address))?;
+    escaped(out, Style::Text, |out| write_address(out, listener.address))?;
     uwrite!(
         out,
         "\n  connections {}, accepted {}; in one worker at most {} of {}\n",
@@ -122,7 +122,7 @@ fn close<W: uWrite + ?Sized>(status: &Status<'_>, n: usize, out: &mut W) -> Resu
     uwrite!(out, " ago: {} of {}", close.reason.name(), sock_ntop(close.peer).as_str())?;
     if let Some(listener) = status.listeners.get(usize::from(close.listener)) {
         out.write_str(" on ")?;
-        escaped(out, Form::Text, |out| write_section(out, listener.label))?;
+        escaped(out, Style::Text, |out| write_section(out, listener.label))?;
     }
     out.write_str(", after ")?;
     span(out, close.life_ms)?;
