@@ -139,7 +139,7 @@ pub struct Program {
 }
 
 impl Routes for Program {
-    fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_, '_>) -> Answered {
+    fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Answered {
         match (request.path, request.method) {
             ("/count", Method::Post) => {
                 self.count += 1;

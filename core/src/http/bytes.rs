@@ -4,8 +4,8 @@
 
 /// `tchar`, RFC 9110 5.6.2: methods and field names.
 pub const TOKEN: u8 = 1;
-/// `uri-host` and port, RFC 3986 3.2.2.
-pub const HOST: u8 = 2;
+/// `reg-name` and its escapes, RFC 3986 3.2.2: a host that is no literal address, without a port.
+pub const NAME: u8 = 2;
 /// `etagc`, RFC 9110 8.8.3.
 pub const ETAG: u8 = 4;
 /// Bytes of a path that stand for themselves and need no second look.
@@ -20,8 +20,8 @@ const CLASSES: [u8; 256] = {
         if alphanumeric || is_one_of(b, b"!#$%&'*+-.^_`|~") {
             classes[byte] |= TOKEN;
         }
-        if alphanumeric || is_one_of(b, b"-._~%!$&'()*+,;=:[]") {
-            classes[byte] |= HOST;
+        if alphanumeric || is_one_of(b, b"-._~%!$&'()*+,;=") {
+            classes[byte] |= NAME;
         }
         if b == 0x21 || b >= 0x23 && b != 0x7f {
             classes[byte] |= ETAG;
@@ -207,7 +207,7 @@ mod tests {
             assert!(!is(bad, TOKEN), "{bad}");
         }
         assert!(!is(b'"', ETAG) && !is(b' ', ETAG) && is(b'!', ETAG) && is(0xff, ETAG));
-        assert!(!is(b'@', HOST) && !is(b'/', HOST) && is(b'[', HOST));
+        assert!(!is(b'@', NAME) && !is(b':', NAME) && is(b'~', NAME));
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! Answering with a file: opened, compared with what the client holds, and sent whole or in part.
 
-use super::answer::{Answering, NoRoom};
+use super::answer::{Answering, MODIFIED_LINES, NoRoom};
 use super::counts::HttpCounter;
 use super::routes::{Request, Routes};
 use super::sending::{Sending, Sent};
 use crate::files::{Ask, File, Files, OpenError, Opened};
 use crate::http::conditional::{Validators, Verdict};
-use crate::http::date;
 use crate::http::etag;
 use crate::http::head::Method;
 use crate::http::mime;
@@ -14,6 +13,7 @@ use crate::http::range::{self, Ranged};
 use crate::http::response::Response;
 use crate::http::status::Status;
 use crate::limits::REQUEST_PATH_BYTES_MAX;
+use crate::service::Outbox;
 
 /// The part of a file that is sent.
 #[derive(Clone, Copy)]
@@ -143,8 +143,10 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         status: Status,
     ) -> Result<Part, Result<(Status, u64), NoRoom>> {
         let now_s = self.date.now_s();
-        let known = file.modified_s > 0 && (now_s == 0 || file.modified_s <= now_s);
-        let modified = if known { date::write(file.modified_s) } else { None };
+        // A file from the future was changed by a clock that nobody else has.
+        let line = self.modified.get_mut(file.modified_s as usize % MODIFIED_LINES);
+        let line = line.filter(|_| now_s == 0 || file.modified_s <= now_s).and_then(|line| line.of(file.modified_s));
+        let modified = line.copied();
         let validators = Validators { etag: etag::write(file.version), modified_s: modified.map(|_| file.modified_s) };
         let mut part = Part { status, first: 0, len: file.len };
         if status == Status::Ok && request.head.is_conditional() {
@@ -165,13 +167,13 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         if part.status != Status::NotModified {
             let kind = if status == Status::Ok { request.path } else { self.site.not_found };
             let kind = if kind.ends_with('/') { self.site.index } else { kind };
-            response.put(b"Content-Type: ").put(mime::of(kind).as_bytes()).put(b"\r\nContent-Length: ");
-            response.number(part.len).put(b"\r\n");
+            response.say(b"Content-Type: ").put(mime::of(kind).as_bytes()).say(b"\r\nContent-Length: ");
+            response.number(part.len).say(b"\r\n");
         }
         if let Some(modified) = &modified {
-            response.put(b"Last-Modified: ").put(modified).put(b"\r\n");
+            response.say(modified);
         }
-        response.put(b"ETag: ").put(&validators.etag).put(b"\r\nAccept-Ranges: bytes\r\n");
+        response.say(b"ETag: ").say(&validators.etag).say(b"\r\nAccept-Ranges: bytes\r\n");
         if file.gzip && part.status != Status::NotModified {
             response.put(b"Content-Encoding: gzip\r\n");
         }
@@ -196,13 +198,10 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
 
     #[cold]
     fn unsatisfiable(&mut self, len: u64) -> Result<(Status, u64), NoRoom> {
-        let mut digits = [0; 20];
-        let from = crate::http::response::decimal(len, &mut digits);
-        let digits = digits.get(from..).unwrap_or(&[]);
-        let mut line = heapless::Vec::<u8, 48>::new();
-        for part in [&b"Content-Range: bytes */"[..], digits, b"\r\n"] {
-            let _ = line.extend_from_slice(part);
-        }
-        self.short(Status::RangeNotSatisfiable, &[&line])
+        let mut line = [0; 48];
+        let mut room = Outbox::new(&mut line);
+        Response::fresh(&mut room).say(b"Content-Range: bytes */").number(len).end();
+        let (line, _) = room.finish();
+        self.short(Status::RangeNotSatisfiable, &[line])
     }
 }

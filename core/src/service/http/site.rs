@@ -15,9 +15,13 @@ pub struct Site<'m> {
     pub not_found: &'m str,
 }
 
+impl Site<'_> {
+    pub const DEFAULT: Self = Self { limits: Limits::DEFAULT, routes: &[], index: "index.html", not_found: "" };
+}
+
 impl Default for Site<'_> {
     fn default() -> Self {
-        Self { limits: Limits::DEFAULT, routes: &[], index: "index.html", not_found: "" }
+        Self::DEFAULT
     }
 }
 
