@@ -21,7 +21,7 @@ use crate::stats::{CLOSES_KEPT, Stats};
 use crate::text::write_socket;
 
 /// Parts of a report, in either form. The listeners and closes that are not there are empty ones.
-pub const PARTS: usize = LISTENERS_MAX + CLOSES_KEPT + 6;
+pub const PARTS: usize = LISTENERS_MAX + CLOSES_KEPT + 7;
 
 /// The longest part: three texts of the longest kind, escaped, and the numbers beside them.
 pub const PART_BYTES_MAX: usize = 6 * 1024;
@@ -104,6 +104,7 @@ enum Part {
     Head,
     Listener(usize),
     Totals,
+    Counts,
     Replies,
     Lives,
     WakeUps,
@@ -114,7 +115,8 @@ enum Part {
 impl Part {
     const fn of(number: usize) -> Self {
         const TOTALS: usize = LISTENERS_MAX + 1;
-        const REPLIES: usize = TOTALS + 1;
+        const COUNTS: usize = TOTALS + 1;
+        const REPLIES: usize = COUNTS + 1;
         const LIVES: usize = REPLIES + 1;
         const WAKE_UPS: usize = LIVES + 1;
         const CLOSES: usize = WAKE_UPS + 1;
@@ -124,6 +126,7 @@ impl Part {
             0 => Part::Head,
             1..TOTALS => Part::Listener(number - 1),
             TOTALS => Part::Totals,
+            COUNTS => Part::Counts,
             REPLIES => Part::Replies,
             LIVES => Part::Lives,
             WAKE_UPS => Part::WakeUps,

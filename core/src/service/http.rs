@@ -9,12 +9,14 @@
 mod answer;
 mod counts;
 mod get;
+mod pages;
 mod reply;
 mod routes;
 mod sending;
 mod site;
 
 pub use counts::{Counts, HttpCounter};
+pub use pages::{Access, Pages};
 pub use reply::Reply;
 pub use routes::{Answered, Body, Piece, Request, Routes};
 pub use sending::COPY_BYTES_MAX;

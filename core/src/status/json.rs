@@ -13,6 +13,7 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Head => head(status, out),
         Part::Listener(at) => listener(status, at, out),
         Part::Totals => totals(status, out),
+        Part::Counts => counts(status, out),
         Part::Replies => histogram("reply_ms", &status.totals.reply_ms, out),
         Part::Lives => histogram("life_ms", &status.totals.life_ms, out),
         Part::WakeUps => histogram("awake_us", &status.totals.awake_us, out),
@@ -86,23 +87,30 @@ fn totals<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
     uwrite!(
         out,
         "\"blocks\":{{\"a_worker\":{},\"block_bytes\":{},\"taken\":{},\"peak\":{}}},\
-         \"log\":{{\"left_out\":{},\"dropped\":{}}},\"counts\":{{",
+         \"log\":{{\"left_out\":{},\"dropped\":{}}}",
         status.blocks,
         status.block_bytes,
         totals.blocks_taken(),
         totals.blocks_peak(),
         totals.log_left_out.get(),
         totals.log_dropped.get()
-    )?;
+    )
+}
+
+fn counts<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    members(out, "counts", Counter::ALL.iter().map(|counter| (counter.name(), status.totals.count(*counter))))?;
+    members(out, "closed", Reason::ALL.iter().map(|reason| (reason.name(), status.totals.closed(*reason))))
+}
+
+fn members<W: uWrite + ?Sized>(
+    out: &mut W,
+    name: &str,
+    members: impl Iterator<Item = (&'static str, u64)>,
+) -> Result<(), W::Error> {
+    uwrite!(out, ",\"{}\":{{", name)?;
     let mut between = "";
-    for counter in Counter::ALL {
-        uwrite!(out, "{}\"{}\":{}", between, counter.name(), totals.count(*counter))?;
-        between = ",";
-    }
-    out.write_str("},\"closed\":{")?;
-    between = "";
-    for reason in Reason::ALL {
-        uwrite!(out, "{}\"{}\":{}", between, reason.name(), totals.closed(*reason))?;
+    for (name, count) in members {
+        uwrite!(out, "{}\"{}\":{}", between, name, count)?;
         between = ",";
     }
     out.write_str("}")

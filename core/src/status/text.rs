@@ -13,6 +13,7 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Head => head(status, out),
         Part::Listener(at) => listener(status, at, out),
         Part::Totals => totals(status, out),
+        Part::Counts => counts(status, out),
         Part::Replies => {
             histogram("replies, from the first byte asked to the last answered", &status.totals.reply_ms, "ms", out)
         }
@@ -83,12 +84,17 @@ fn totals<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
     uwrite!(out, "; in one worker at most {}\n", totals.taken_peak())?;
     uwrite!(
         out,
-        "blocks of {} bytes: {} held; in one worker at most {} of {}\ncounted:",
+        "blocks of {} bytes: {} held; in one worker at most {} of {}\n",
         status.block_bytes,
         totals.blocks_taken(),
         totals.blocks_peak(),
         status.blocks
-    )?;
+    )
+}
+
+fn counts<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    let totals = status.totals;
+    out.write_str("counted:")?;
     let counts = Counter::ALL.iter().map(|counter| (counter.name(), totals.count(*counter)));
     happened(out, counts)?;
     out.write_str("\nclosed:")?;
