@@ -16,6 +16,7 @@ use crate::log::{self, Severity, report};
 use crate::os::process::{self, Ended, Fork};
 use crate::os::signal::{Signal, Signals};
 use crate::os::{clock, title};
+use crate::privilege;
 use crate::settings::Settings;
 use crate::start::Held;
 use crate::worker::{self, Role};
@@ -196,12 +197,16 @@ impl<'a> Master<'a> {
     }
 
     fn become_worker(&mut self, slot: u16, parent: Pid) -> u8 {
+        log::become_role("worker");
+        if let Err(failure) = privilege::lower(&self.settings) {
+            report(Severity::Crit, None, format_args!("{}; it does not serve", failure.text));
+            return failure.code;
+        }
         if !process::die_with_parent(parent) {
             return exit::OK;
         }
         self.signals = None;
         let given = self.held.become_given(self.told.take());
-        log::become_role("worker");
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
         let code = worker::run(&self.settings, given, Role::Worker { slot });

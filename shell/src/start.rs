@@ -18,6 +18,7 @@ use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
 use crate::os::{process, title, trim};
 use crate::price::{self, Machine};
+use crate::privilege;
 use crate::settings::Settings;
 use crate::welcome;
 use crate::worker::{self, Given, Role};
@@ -41,6 +42,7 @@ fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Fail
     price::check_free(&loaded.settings, &price)?;
     price::check_descriptors(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
+    privilege::check(&loaded.settings)?;
     let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
     let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
     match held.serve(options, loaded, greet) {
@@ -119,6 +121,7 @@ impl Held {
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
+            privilege::lower(&settings)?;
             let listeners = self.listeners.take_sockets();
             let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
             return Ok(worker::run(&settings, Given { listeners, bell: None, ready }, Role::Alone));
@@ -140,6 +143,7 @@ impl Held {
             report(Severity::Error, Some(errno), format_args!("cannot write the pid file ([Process] PidFile)"));
         }
         report(Severity::Notice, None, format_args!("started with {conf_name}"));
+        privilege::tell(settings);
         if let Some(ready) = self.ready.take() {
             ready.good();
         }
@@ -166,7 +170,7 @@ pub fn limit_open_files(settings: &Settings) {
 /// Opens the log that the settings name; lines go there once it is told [`log::write_to`].
 pub fn open_log(settings: &Settings) -> Result<log::Target, Failure> {
     let path = settings.log.file.as_deref();
-    log::Target::open(path).map_err(|errno| {
+    log::Target::open(path, privilege::log_owner(settings)).map_err(|errno| {
         let shown = path.unwrap_or(Path::new("standard error")).display();
         Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
     })
