@@ -13,7 +13,7 @@ use crate::accounts::{self, User};
 use crate::cli::Options;
 use crate::exit::{self, Failure};
 use crate::log::Severity;
-use crate::os::file;
+use crate::os::{confine, file};
 use crate::settings::{self, Log, Memory, Process, Reserve, Settings, Socket};
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
@@ -106,6 +106,13 @@ fn accounts(process: &Section<'_, '_>, name: &str, out: &mut Text) -> Option<(Op
     if no_group && user.is_some_and(|user| user.group.is_none()) {
         unfit("User", "in /etc/passwd, where its group stands, or have [Process] Group beside it");
     }
+    if process.switch("Confine") {
+        if !confine::is_possible() {
+            unfit("Confine", &format!("off, as no filter is known for {}", std::env::consts::ARCH));
+        } else if process.number_or_auto("Workers") == Some(0) {
+            unfit("Confine", "off beside Workers = 0, whose one process does more than serve");
+        }
+    }
     are_good.then_some((user, group))
 }
 
@@ -120,6 +127,7 @@ fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directo
             workers: process.number_or_auto("Workers").map_or_else(processors, narrow),
             user: None,
             group: None,
+            confine: process.switch("Confine"),
             pid_file: path(process.text("PidFile"), prefix),
             open_files: narrow(process.number("OpenFiles")),
             drain_ms: process.time_ms("DrainTimeout"),

@@ -13,6 +13,7 @@ use tidegate_core::master::{End, Order, Phase, Plan, Request, Supervisor, Tell};
 use crate::cli::Options;
 use crate::exit;
 use crate::log::{self, Severity, report};
+use crate::os::confine;
 use crate::os::process::{self, Ended, Fork};
 use crate::os::signal::{Signal, Signals};
 use crate::os::{clock, title};
@@ -168,7 +169,11 @@ impl<'a> Master<'a> {
         let Some(slot) = self.pids.iter().position(|known| *known == Some(pid)) else { return };
         self.pids[slot] = None;
         let severity = if ended == Ended::Exited(exit::OK) { Severity::Notice } else { Severity::Alert };
-        report(severity, None, format_args!("worker {slot}, process {}, {ended}", pid.as_raw_nonzero()));
+        let why = match ended {
+            Ended::Killed(confine::SIGNAL) => ": it asked for what [Process] Confine does not allow",
+            _ => "",
+        };
+        report(severity, None, format_args!("worker {slot}, process {}, {ended}{why}", pid.as_raw_nonzero()));
         self.supervisor.on_died(slot as u16, now_ms);
     }
 

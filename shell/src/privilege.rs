@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::exit::{self, Failure};
 use crate::log::{Severity, report};
+use crate::os::confine::Filter;
 use crate::os::errno::Told;
 use crate::os::privilege::{self, Account};
 use crate::os::process::{self, Ended};
@@ -42,6 +43,16 @@ pub fn check(settings: &Settings) -> Result<(), Failure> {
 pub fn lower(settings: &Settings) -> Result<(), Failure> {
     let account = settings.process.account();
     privilege::lower(account, is_traceable()).map_err(|(step, errno)| explain(settings, Some(step), errno))
+}
+
+/// What workers are to be held to, if anything.
+pub fn filter(settings: &Settings) -> Option<Filter> {
+    settings.process.confine.then(|| Filter::new().map_err(tell_unconfined).ok()).flatten()
+}
+
+/// Holds this process to it, where the kernel can.
+pub fn confine(filter: &Filter) {
+    let _ = filter.apply().map_err(tell_unconfined);
 }
 
 /// Says it where workers are root because nobody chose otherwise.
@@ -90,6 +101,14 @@ fn explain(settings: &Settings, step: Option<&str>, errno: Errno) -> Failure {
     };
     let step = step.map(|step| format!(": {step} failed")).unwrap_or_default();
     Failure::new(exit::NO_PERMISSION, format!("a worker cannot become {whom}{step} ({})", Told(errno)))
+}
+
+fn tell_unconfined(errno: Errno) {
+    report(
+        Severity::Warn,
+        Some(errno),
+        format_args!("this kernel does not confine the worker; it serves all the same ([Process] Confine)"),
+    );
 }
 
 /// Not in what ships: others of the same user could read a worker's memory. In a debug build someone may be debugging.

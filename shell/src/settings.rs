@@ -31,6 +31,8 @@ pub struct Process {
     pub user: Option<User>,
     /// Their group if it is not the user's own.
     pub group: Option<u32>,
+    /// Whether the kernel is to hold workers to what serving needs.
+    pub confine: bool,
     pub pid_file: Option<PathBuf>,
     pub open_files: u32,
     pub drain_ms: u64,

@@ -14,6 +14,7 @@ use crate::listeners::Listeners;
 use crate::log::{self, Severity, report};
 use crate::master::Master;
 use crate::os::bell::Bell;
+use crate::os::confine::Filter;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
 use crate::os::{process, title, trim};
@@ -44,7 +45,7 @@ fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Fail
     limit_open_files(&loaded.settings);
     privilege::check(&loaded.settings)?;
     let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
-    let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
+    let mut held = Held { pid_file, listeners: Listeners::default(), filter: None, bell: None, ready: None };
     match held.serve(options, loaded, greet) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
@@ -68,6 +69,8 @@ enum Outcome {
 /// What the process that answers for the server holds. A worker drops all but the listeners.
 pub struct Held {
     pub listeners: Listeners,
+    /// What workers are held to.
+    pub filter: Option<Filter>,
     bell: Option<Bell>,
     pid_file: Option<PidFile>,
     ready: Option<Ready>,
@@ -83,7 +86,12 @@ impl Held {
             // The master reads it while it waits for the first workers; later nobody listens.
             let _ = ready.map(|ready| rustix::io::write(ready, &[1]));
         };
-        Given { listeners: self.listeners.take_sockets(), bell: self.bell.take(), ready: Box::new(ready) }
+        Given {
+            listeners: self.listeners.take_sockets(),
+            bell: self.bell.take(),
+            filter: self.filter.take(),
+            ready: Box::new(ready),
+        }
     }
 
     fn serve(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<Outcome, Failure> {
@@ -124,8 +132,9 @@ impl Held {
             privilege::lower(&settings)?;
             let listeners = self.listeners.take_sockets();
             let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
-            return Ok(worker::run(&settings, Given { listeners, bell: None, ready }, Role::Alone));
+            return Ok(worker::run(&settings, Given { listeners, bell: None, filter: None, ready }, Role::Alone));
         }
+        self.filter = privilege::filter(&settings);
         let mut master = Master::new(options, settings, conf_name, self, signals);
         if !master.start() {
             return Err(Failure::new(exit::OS, "no worker can serve; the log has the reason"));

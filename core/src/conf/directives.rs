@@ -113,6 +113,13 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Process",
+        key: "Confine",
+        kind: Kind::Switch,
+        default: "off",
+        help: "The kernel ends a worker that asks it for anything serving does not need.",
+    },
+    Directive {
+        section: "Process",
         key: "PidFile",
         kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
         default: "",

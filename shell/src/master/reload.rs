@@ -63,6 +63,7 @@ impl Master<'_> {
         log::write_to(target);
         log::set_level(settings.log.level);
         start::limit_open_files(&settings);
+        self.held.filter = privilege::filter(&settings);
         self.settings = settings;
         Ok(self.held.listeners.change(staged))
     }

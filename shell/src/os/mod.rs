@@ -5,6 +5,7 @@
 //! | `alloc` | nothing: counts what the process asks of its allocator once it serves | |
 //! | `bell` | `eventfd2` | 2.6.27 |
 //! | `clock` | `clock_gettime` monotonic and real time; libc `tzset`, `localtime_r` | 2.6 |
+//! | `confine` | `seccomp` where there is | 3.17 |
 //! | `conn` | `close` | |
 //! | `epoll` | `epoll_create1`, `epoll_ctl`, `epoll_pwait`; EPOLLEXCLUSIVE where there is (4.5) | 2.6.27 |
 //! | `errno` | libc `strerror_r` | |
@@ -25,6 +26,7 @@
 pub mod alloc;
 pub mod bell;
 pub mod clock;
+pub mod confine;
 pub mod conn;
 pub mod epoll;
 pub mod errno;
