@@ -2,7 +2,8 @@
 //!
 //! The master stays who started it: it opens listeners, logs and the pid file, now and at every reload. Workers give
 //! up all they can, with or without a `User`. A change that would fail is found out before anything depends on it, by
-//! a child that tries; a worker in which it fails all the same does not serve.
+//! a child that tries; a worker in which it fails all the same does not serve. What `Confine` adds is off by default: a
+//! call that nobody foresaw, of a library not tried here, ends a worker that would have gone on.
 
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;

@@ -80,7 +80,7 @@ fn a_kernel_without_filters_is_told_and_the_worker_serves_all_the_same() {
     strace.args(["-f", "-o", "/dev/null", "-e", "trace=seccomp", "-e", "inject=seccomp:error=ENOSYS"]);
     strace.args([env!("CARGO_BIN_EXE_tidegate"), "-c", "tg.conf"]).current_dir(&server.directory);
     let running = Running::start(&mut strace);
-    wait_until("an echo", || echoes_here(server.port));
+    wait_until("the start and an echo", || server.pid_file().is_some() && echoes_here(server.port));
     wait_until("the sentence", || {
         log_of(&server).contains("#worker: this kernel does not confine the worker; it serves all the same ([Process] Confine) (38: ENOSYS, ")
     });

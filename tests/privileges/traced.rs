@@ -32,7 +32,7 @@ fn a_worker_gives_up_every_privilege_before_it_accepts() {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-a0", "-o", "trace", env!("CARGO_BIN_EXE_tidegate"), "-c", "tg.conf"]);
     let running = Running::start(strace.current_dir(&server.directory));
-    wait_until("an echo", || echoes_here(server.port));
+    wait_until("the start and an echo", || server.pid_file().is_some() && echoes_here(server.port));
     let master = server.pid_file().unwrap();
     let worker = children(master)[0];
     send(master, Signal::TERM);

@@ -4,6 +4,7 @@
 //! got in go on looking; an end is seen, told with the key's name, and bounded by `RespawnLimit`. Only calls are
 //! looked at, not what they point to: which files can be opened is the user's and the file system's to decide.
 //!
+//! On kernels before 5.11 each call walks the list; before 5.16 a filter also slows some processors down (SSBD).
 //! The crate knows the filter's language for three architectures. Elsewhere this refuses, before anything starts.
 
 use rustix::io::Errno;
