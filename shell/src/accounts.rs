@@ -2,7 +2,7 @@
 //!
 //! Read here and not asked of `getpwnam`: that goes through NSS, which loads libraries for good, may wait for a network,
 //! takes memory that no price knows, and does not come along in a static program. An account that lives in a directory
-//! service alone is written as a number. Refused: a file past [`FILE_BYTES_MAX`], and the number that means "unchanged".
+//! service alone is written as a number. Refused: a file past 256 KiB, and the number that means "unchanged".
 
 use std::path::Path;
 
