@@ -374,7 +374,8 @@ mod tests {
         worker.hold(30);
         worker.add_at(2, Counter::Accepted);
         worker.close(10, 3, 2, Reason::Reset, PackedPeer::UNIX);
-        (worker.allocations.set(2), worker.allocated_first_bytes.set(64));
+        worker.allocations.set(2);
+        worker.allocated_first_bytes.set(64);
         total.absorb(&worker, &known(|at| at as u8), true);
         total.absorb(&worker, &known(|at| at as u8), true);
         assert_eq!((total.taken(), total.blocks_taken(), total.active_at(2)), (0, 0, (0, 7)));

@@ -14,7 +14,7 @@ use core::net::SocketAddr;
 
 pub use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 
-use ufmt::{uWrite, uwrite};
+use ufmt::{Formatter, uDisplay, uWrite, uwrite};
 
 use crate::limits::LISTENERS_MAX;
 use crate::stats::{CLOSES_KEPT, Stats};
@@ -159,6 +159,20 @@ impl Status<'_> {
     fn uptime_ms(&self) -> u64 {
         self.now_ms.saturating_sub(self.facts.started_ms)
     }
+}
+
+/// A number as it is written. Its digits are made in one place, which makes the report's code a half of what it was.
+struct N(u64);
+
+impl uDisplay for N {
+    #[inline(never)]
+    fn fmt<W: uWrite + ?Sized>(&self, out: &mut Formatter<'_, W>) -> Result<(), W::Error> {
+        self.0.fmt(out)
+    }
+}
+
+fn n(number: impl Into<u64>) -> N {
+    N(number.into())
 }
 
 /// The section as the configuration writes it.

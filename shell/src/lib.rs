@@ -7,6 +7,7 @@
 //!    [`price`] says what they will cost, by the layout in [`storage`] that the worker takes.
 //! 2. [`start`] opens the log, the lock and the [`listeners`], and with [`daemon`] leaves the terminal;
 //!    [`welcome`] greets whoever stayed at it.
+//!    [`accounts`] finds the user and group that it names, and [`privilege`] makes workers those.
 //! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
 //!    its signals.
 //!    What all of them count is on the [`board`]; [`status`] is the report of it, which [`control`] hands out.
@@ -17,6 +18,7 @@
 #![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod accounts;
 pub mod board;
 pub mod cli;
 pub mod conf;
@@ -30,6 +32,7 @@ pub mod net;
 #[allow(unsafe_code)]
 pub mod os;
 pub mod price;
+pub mod privilege;
 pub mod settings;
 pub mod socket_path;
 pub mod start;

@@ -10,7 +10,9 @@ use tidegate_core::admission::WhenFull;
 use tidegate_core::conf;
 use tidegate_core::prefix::Prefix;
 
+use crate::accounts::User;
 use crate::log::Severity;
+use crate::os::privilege::Account;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -25,6 +27,12 @@ pub struct Process {
     pub daemon: bool,
     /// 0 is one process without a master.
     pub workers: u16,
+    /// Who workers become; `None` is who started the server.
+    pub user: Option<User>,
+    /// Their group if it is not the user's own.
+    pub group: Option<u32>,
+    /// Whether the kernel is to hold workers to what serving needs.
+    pub confine: bool,
     pub pid_file: Option<PathBuf>,
     pub control: Option<Control>,
     pub open_files: u32,
@@ -48,6 +56,13 @@ impl Control {
             Some(Self { path: path.into(), written: false })
         };
         written.map(|path| Self { path, written: true }).or_else(beside)
+    }
+}
+
+impl Process {
+    /// Whom workers become.
+    pub fn account(&self) -> Account {
+        Account { user: self.user.map(|user| user.id), group: self.group.or(self.user.and_then(|user| user.group)) }
     }
 }
 
@@ -100,6 +115,9 @@ pub struct Socket {
     pub keepalive_ms: u64,
     /// How long the kernel waits for an acknowledgement; 0 is its own limit.
     pub user_timeout_ms: u64,
+    /// The kernel's buffers of a connection; 0 is its own choice.
+    pub receive_bytes: u32,
+    pub send_bytes: u32,
     /// `DBInfo`: free text for the service.
     pub info: String,
 }

@@ -18,10 +18,12 @@ use crate::listeners::Listeners;
 use crate::log::{self, Severity, report};
 use crate::master::Master;
 use crate::os::bell::Bell;
+use crate::os::confine::Filter;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
 use crate::os::{clock, process, title, trim};
 use crate::price::{self, Machine};
+use crate::privilege;
 use crate::settings::{Control, Settings};
 use crate::status::View;
 use crate::welcome;
@@ -46,8 +48,10 @@ fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Fail
     price::check_free(&loaded.settings, &price)?;
     price::check_descriptors(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
+    privilege::check(&loaded.settings)?;
     let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
-    let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, control: None, ready: None };
+    let mut held =
+        Held { pid_file, listeners: Listeners::default(), filter: None, bell: None, control: None, ready: None };
     match held.serve(options, loaded, greet) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
@@ -71,6 +75,8 @@ enum Outcome {
 /// What the process that answers for the server holds. A worker drops all but the listeners.
 pub struct Held {
     pub listeners: Listeners,
+    /// What workers are held to.
+    pub filter: Option<Filter>,
     bell: Option<Bell>,
     pid_file: Option<PidFile>,
     pub control: Option<ControlSocket>,
@@ -88,8 +94,8 @@ impl Held {
             // The master reads it while it waits for the first workers; later nobody listens.
             let _ = ready.map(|ready| rustix::io::write(ready, &[1]));
         };
-        let (listeners, bell) = (self.listeners.take_sockets(), self.bell.take());
-        Given { listeners, bell, control: None, view, ready: Box::new(ready) }
+        let (listeners, bell, filter) = (self.listeners.take_sockets(), self.bell.take(), self.filter.take());
+        Given { listeners, bell, filter, control: None, view, ready: Box::new(ready) }
     }
 
     fn serve(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<Outcome, Failure> {
@@ -129,17 +135,19 @@ impl Held {
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
+            privilege::lower(&settings)?;
             let listeners = self.listeners.take_sockets();
             board.enter(0);
             board.tell(Facts { started_ms: clock::now_ms(), pid: own_pid(), workers_live: 1, ..Facts::default() });
             let view = View { board: &board, settings: &settings, conf_name: &conf_name };
             let mut control = self.control.take();
             let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
-            let given = Given { listeners, bell: None, control: control.as_mut(), view, ready };
+            let given = Given { listeners, bell: None, filter: None, control: control.as_mut(), view, ready };
             let code = worker::run(&settings, given, Role::Alone);
             self.control = control;
             return Ok(code);
         }
+        self.filter = privilege::filter(&settings);
         let mut master = Master::new(options, settings, conf_name, self, signals, board);
         if !master.start() {
             return Err(Failure::new(exit::OS, "no worker can serve; the log has the reason"));
@@ -157,6 +165,7 @@ impl Held {
             report(Severity::Error, Some(errno), format_args!("cannot write the pid file ([Process] PidFile)"));
         }
         report(Severity::Notice, None, format_args!("started with {conf_name}"));
+        privilege::tell(settings);
         if let Some(ready) = self.ready.take() {
             ready.good();
         }
@@ -186,7 +195,7 @@ pub fn limit_open_files(settings: &Settings) {
 /// Opens the log that the settings name; lines go there once it is told [`log::write_to`].
 pub fn open_log(settings: &Settings) -> Result<log::Target, Failure> {
     let path = settings.log.file.as_deref();
-    log::Target::open(path).map_err(|errno| {
+    log::Target::open(path, privilege::log_owner(settings)).map_err(|errno| {
         let shown = path.unwrap_or(Path::new("standard error")).display();
         Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
     })

@@ -16,9 +16,11 @@ use crate::exit;
 use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::bell::Bell;
+use crate::os::confine::Filter;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, title, trim};
+use crate::privilege;
 use crate::settings::Settings;
 use crate::status::View;
 use crate::storage::Shape;
@@ -42,6 +44,8 @@ pub struct Given<'a> {
     pub control: Option<&'a mut ControlSocket>,
     /// What everybody counts, and how it is shown.
     pub view: View<'a>,
+    /// The calls it is held to from its seal on.
+    pub filter: Option<Filter>,
     /// Called once everything it needs is there; not called if it cannot serve.
     pub ready: Box<dyn FnOnce() + 'a>,
 }
@@ -119,6 +123,9 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
     // Not where someone may be debugging: breakpoints live in the pages given back.
     if matches!(role, Role::Worker { .. }) && !cfg!(debug_assertions) {
         trim::start_pages();
+    }
+    if let Some(filter) = &given.filter {
+        privilege::confine(filter);
     }
     alloc::seal();
     let desk = Desk { control: given.control, view: given.view };

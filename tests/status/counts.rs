@@ -133,12 +133,9 @@ fn a_leaver_is_told_as_draining_and_its_counts_stay() {
     // Until no more fits anywhere: the reply to it cannot leave.
     let mut refusals = 0;
     while refusals < 50 {
-        match stuck.write(&[b'x'; 65_536]) {
-            Ok(_) => refusals = 0,
-            Err(_) => {
-                refusals += 1;
-                std::thread::sleep(Duration::from_millis(2));
-            }
+        refusals = if stuck.write(&[b'x'; 65_536]).is_ok_and(|count| count > 0) { 0 } else { refusals + 1 };
+        if refusals > 0 {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
     let before = json(&server);

@@ -3,7 +3,7 @@
 use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
-use super::{Part, Status, write_address, write_section};
+use super::{Part, Status, n, write_address, write_section};
 use crate::histogram::Histogram;
 use crate::stats::{Counter, LISTENER_GONE, Reason};
 use crate::text::sock_ntop;
@@ -17,7 +17,7 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Replies => histogram("reply_ms", &status.totals.reply_ms, out),
         Part::Lives => histogram("life_ms", &status.totals.life_ms, out),
         Part::WakeUps => histogram("awake_us", &status.totals.awake_us, out),
-        Part::Close(n) => close(status, n, out),
+        Part::Close(back) => close(status, back, out),
         Part::End => out.write_str("]}\n"),
     }
 }
@@ -26,19 +26,19 @@ fn head<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::E
     let facts = &status.facts;
     out.write_str("{\"version\":")?;
     quoted(out, status.version)?;
-    uwrite!(out, ",\"pid\":{},\"uptime_ms\":{},\"configuration\":", facts.pid, status.uptime_ms())?;
+    uwrite!(out, ",\"pid\":{},\"uptime_ms\":{},\"configuration\":", n(facts.pid), n(status.uptime_ms()))?;
     quoted(out, status.configuration)?;
     uwrite!(
         out,
         ",\"reloads\":{},\"last_reload_failed\":{},\"parked\":{},\"workers\":{{\"live\":{},\"wanted\":{},\
          \"draining\":{},\"respawns\":{}}},\"listeners\":[",
-        facts.reloads,
+        n(facts.reloads),
         facts.reload_failed,
         facts.parked,
-        facts.workers_live,
-        facts.workers_wanted,
-        facts.draining,
-        facts.respawns
+        n(facts.workers_live),
+        n(facts.workers_wanted),
+        n(facts.draining),
+        n(facts.respawns)
     )
 }
 
@@ -55,19 +55,19 @@ fn listener<W: uWrite + ?Sized>(status: &Status<'_>, at: usize, out: &mut W) -> 
     uwrite!(
         out,
         "\",\"connections\":{},\"active\":{},\"peak\":{},\"accepted\":{},",
-        listener.connections,
-        active,
-        peak,
-        count(Counter::Accepted)
+        n(listener.connections),
+        n(active),
+        n(peak),
+        n(count(Counter::Accepted))
     )?;
     uwrite!(
         out,
         "\"refused\":{{\"denied\":{},\"per_client\":{},\"full\":{}}},\"waited\":{{\"full\":{},\"rate\":{}}}}}",
-        count(Counter::RefusedDenied),
-        count(Counter::RefusedPerClient),
-        count(Counter::RefusedFull),
-        count(Counter::SharesFull),
-        count(Counter::RatesReached)
+        n(count(Counter::RefusedDenied)),
+        n(count(Counter::RefusedPerClient)),
+        n(count(Counter::RefusedFull)),
+        n(count(Counter::SharesFull)),
+        n(count(Counter::RatesReached))
     )
 }
 
@@ -77,23 +77,23 @@ fn totals<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
         out,
         "],\"accepted_by_listeners_gone\":{},\"allocations_after_seal\":{},\"allocated_first_bytes\":{},\
          \"connections\":{{\"active\":{},\"peak\":{},\"closed\":{}}},",
-        totals.count_at(LISTENER_GONE, Counter::Accepted),
-        totals.allocations.get(),
-        totals.allocated_first_bytes.get(),
-        totals.taken(),
-        totals.taken_peak(),
-        totals.closed_in_all()
+        n(totals.count_at(LISTENER_GONE, Counter::Accepted)),
+        n(totals.allocations.get()),
+        n(totals.allocated_first_bytes.get()),
+        n(totals.taken()),
+        n(totals.taken_peak()),
+        n(totals.closed_in_all())
     )?;
     uwrite!(
         out,
         "\"blocks\":{{\"a_worker\":{},\"block_bytes\":{},\"taken\":{},\"peak\":{}}},\
          \"log\":{{\"left_out\":{},\"dropped\":{}}}",
-        status.blocks,
-        status.block_bytes,
-        totals.blocks_taken(),
-        totals.blocks_peak(),
-        totals.log_left_out.get(),
-        totals.log_dropped.get()
+        n(status.blocks),
+        n(status.block_bytes),
+        n(totals.blocks_taken()),
+        n(totals.blocks_peak()),
+        n(totals.log_left_out.get()),
+        n(totals.log_dropped.get())
     )
 }
 
@@ -110,7 +110,7 @@ fn members<W: uWrite + ?Sized>(
     uwrite!(out, ",\"{}\":{{", name)?;
     let mut between = "";
     for (name, count) in members {
-        uwrite!(out, "{}\"{}\":{}", between, name, count)?;
+        uwrite!(out, "{}\"{}\":{}", between, name, n(count))?;
         between = ",";
     }
     out.write_str("}")
@@ -118,23 +118,29 @@ fn members<W: uWrite + ?Sized>(
 
 fn histogram<W: uWrite + ?Sized>(name: &str, histogram: &Histogram, out: &mut W) -> Result<(), W::Error> {
     let (count, sum) = (histogram.count(), histogram.sum());
-    uwrite!(out, ",\"{}\":{{\"count\":{},\"sum\":{},\"below_powers_of_two\":[", name, count, sum)?;
+    uwrite!(out, ",\"{}\":{{\"count\":{},\"sum\":{},\"below_powers_of_two\":[", name, n(count), n(sum))?;
     let mut between = "";
     for bucket in histogram.buckets() {
-        uwrite!(out, "{}{}", between, bucket)?;
+        uwrite!(out, "{}{}", between, n(bucket))?;
         between = ",";
     }
     out.write_str("]}")
 }
 
-fn close<W: uWrite + ?Sized>(status: &Status<'_>, n: usize, out: &mut W) -> Result<(), W::Error> {
-    if n == 0 {
+fn close<W: uWrite + ?Sized>(status: &Status<'_>, back: usize, out: &mut W) -> Result<(), W::Error> {
+    if back == 0 {
         out.write_str(",\"last_closes\":[")?;
     }
-    let Some(close) = status.totals.last_close(n) else { return Ok(()) };
+    let Some(close) = status.totals.last_close(back) else { return Ok(()) };
     let ago_ms = status.now_ms.saturating_sub(close.at_ms);
-    out.write_str(if n > 0 { "," } else { "" })?;
-    uwrite!(out, "{{\"ago_ms\":{},\"life_ms\":{},\"reason\":\"{}\",", ago_ms, close.life_ms, close.reason.name())?;
+    out.write_str(if back > 0 { "," } else { "" })?;
+    uwrite!(
+        out,
+        "{{\"ago_ms\":{},\"life_ms\":{},\"reason\":\"{}\",",
+        n(ago_ms),
+        n(close.life_ms),
+        close.reason.name()
+    )?;
     uwrite!(out, "\"peer\":\"{}\",\"section\":", sock_ntop(close.peer).as_str())?;
     match status.listeners.get(usize::from(close.listener)) {
         Some(listener) => {

@@ -5,7 +5,7 @@
 use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
-use super::{Status, write_address, write_section};
+use super::{Status, n, write_address, write_section};
 use crate::histogram::{BUCKETS, Histogram};
 use crate::stats::{Counter, Reason};
 
@@ -155,10 +155,10 @@ impl Family {
                 for (state, count) in
                     [("live", facts.workers_live), ("wanted", facts.workers_wanted), ("draining", facts.draining)]
                 {
-                    uwrite!(out, "tidegate_{}{{state=\"{}\"}} {}\n", name, state, count)?;
+                    uwrite!(out, "tidegate_{}{{state=\"{}\"}} {}\n", name, state, n(count))?;
                 }
             }
-            Samples::One(value) => uwrite!(out, "tidegate_{} {}\n", name, value(status))?,
+            Samples::One(value) => uwrite!(out, "tidegate_{} {}\n", name, n(value(status)))?,
             Samples::Listeners(value) => {
                 self.of_listener(status, piece, None, value(status, piece), out)?;
                 return Ok(piece.wrapping_add(1) < status.listeners.len());
@@ -172,13 +172,13 @@ impl Family {
             Samples::Reasons => {
                 for reason in Reason::ALL {
                     uwrite!(out, "tidegate_{}{{reason=\"{}\"}} ", name, reason.name())?;
-                    uwrite!(out, "{}\n", status.totals.closed(*reason))?;
+                    uwrite!(out, "{}\n", n(status.totals.closed(*reason)))?;
                 }
             }
             Samples::LogLines => {
                 let (left_out, dropped) = (status.totals.log_left_out.get(), status.totals.log_dropped.get());
-                uwrite!(out, "tidegate_{}{{cause=\"limit\"}} {}\n", name, left_out)?;
-                uwrite!(out, "tidegate_{}{{cause=\"failed\"}} {}\n", name, dropped)?;
+                uwrite!(out, "tidegate_{}{{cause=\"limit\"}} {}\n", name, n(left_out))?;
+                uwrite!(out, "tidegate_{}{{cause=\"failed\"}} {}\n", name, n(dropped))?;
             }
             Samples::Histogram(of, parts) => return self.histogram(of(status), parts, piece, out),
         }
@@ -201,7 +201,7 @@ impl Family {
         if let Some(limit) = limit {
             uwrite!(out, "\",limit=\"{}", limit)?;
         }
-        uwrite!(out, "\"}} {}\n", value)
+        uwrite!(out, "\"}} {}\n", n(value))
     }
 
     fn histogram<W: uWrite + ?Sized>(
@@ -223,14 +223,14 @@ impl Family {
                 Some(bound) => seconds(out, bound, parts)?,
                 None => out.write_str("+Inf")?,
             }
-            uwrite!(out, "\"}} {}\n", below)?;
+            uwrite!(out, "\"}} {}\n", n(below))?;
         }
         if from.saturating_add(BUCKETS_PER_PIECE) < BUCKETS {
             return Ok(true);
         }
         uwrite!(out, "tidegate_{}_sum ", self.name)?;
         seconds(out, histogram.sum(), parts)?;
-        uwrite!(out, "\ntidegate_{}_count {}\n", self.name, below)?;
+        uwrite!(out, "\ntidegate_{}_count {}\n", self.name, n(below))?;
         Ok(false)
     }
 }
@@ -238,14 +238,14 @@ impl Family {
 /// So many parts of a second, in seconds: `1.5`, `0.003`, `7`.
 fn seconds<W: uWrite + ?Sized>(out: &mut W, value: u64, parts: u64) -> Result<(), W::Error> {
     let parts = parts.max(1);
-    uwrite!(out, "{}", value / parts)?;
+    uwrite!(out, "{}", n(value / parts))?;
     let (mut rest, mut unit) = (value % parts, parts);
     if rest > 0 {
         out.write_str(".")?;
     }
     while rest > 0 {
         unit = (unit / 10).max(1);
-        uwrite!(out, "{}", rest / unit)?;
+        uwrite!(out, "{}", n(rest / unit))?;
         rest %= unit;
     }
     Ok(())

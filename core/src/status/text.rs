@@ -3,7 +3,7 @@
 use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
-use super::{LAST_WORDS, Part, Status, write_address, write_section};
+use super::{LAST_WORDS, Part, Status, n, write_address, write_section};
 use crate::histogram::Histogram;
 use crate::stats::{Counter, LISTENER_GONE, Reason};
 use crate::text::sock_ntop;
@@ -19,24 +19,24 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         }
         Part::Lives => histogram("lives of connections", &status.totals.life_ms, "ms", out),
         Part::WakeUps => histogram("wake-ups, each until the next wait", &status.totals.awake_us, "us", out),
-        Part::Close(n) => close(status, n, out),
+        Part::Close(back) => close(status, back, out),
         Part::End => end(status, out),
     }
 }
 
 fn head<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
     let facts = &status.facts;
-    uwrite!(out, "tidegate {}, process {}, up ", status.version, facts.pid)?;
+    uwrite!(out, "tidegate {}, process {}, up ", status.version, n(facts.pid))?;
     span(out, status.uptime_ms())?;
     out.write_str("\nconfiguration ")?;
     escaped(out, Style::Text, |out| out.write_str(status.configuration))?;
-    uwrite!(out, ", reloads {}", facts.reloads)?;
+    uwrite!(out, ", reloads {}", n(facts.reloads))?;
     out.write_str(if facts.reload_failed { "; the last reload failed\n" } else { "\n" })?;
     if facts.workers_wanted == 0 {
         out.write_str("one process without a master (Workers = 0)\n")
     } else {
-        uwrite!(out, "workers {}, wanted {}", facts.workers_live, facts.workers_wanted)?;
-        uwrite!(out, ", draining {}, respawned {}", facts.draining, facts.respawns)?;
+        uwrite!(out, "workers {}, wanted {}", n(facts.workers_live), n(facts.workers_wanted))?;
+        uwrite!(out, ", draining {}, respawned {}", n(facts.draining), n(facts.respawns))?;
         out.write_str(if facts.parked { "; no workers until a HUP\n" } else { "\n" })
     }
 }
@@ -54,41 +54,41 @@ fn listener<W: uWrite + ?Sized>(status: &Status<'_>, at: usize, out: &mut W) -> 
     uwrite!(
         out,
         "\n  connections {}, accepted {}; in one worker at most {} of {}\n",
-        active,
-        count(Counter::Accepted),
-        peak,
-        listener.connections
+        n(active),
+        n(count(Counter::Accepted)),
+        n(peak),
+        n(listener.connections)
     )?;
     uwrite!(
         out,
         "  refused by Allow and Deny {}, by PerClient {}, because full {}",
-        count(Counter::RefusedDenied),
-        count(Counter::RefusedPerClient),
-        count(Counter::RefusedFull)
+        n(count(Counter::RefusedDenied)),
+        n(count(Counter::RefusedPerClient)),
+        n(count(Counter::RefusedFull))
     )?;
     uwrite!(
         out,
         "; left waiting because full {} times, by AcceptRate {}\n",
-        count(Counter::SharesFull),
-        count(Counter::RatesReached)
+        n(count(Counter::SharesFull)),
+        n(count(Counter::RatesReached))
     )
 }
 
 fn totals<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
     let totals = status.totals;
     let gone = totals.count_at(LISTENER_GONE, Counter::Accepted);
-    uwrite!(out, "\nall: connections {}, accepted {}", totals.taken(), totals.count(Counter::Accepted))?;
+    uwrite!(out, "\nall: connections {}, accepted {}", n(totals.taken()), n(totals.count(Counter::Accepted)))?;
     if gone > 0 {
-        uwrite!(out, " ({} by listeners that are gone)", gone)?;
+        uwrite!(out, " ({} by listeners that are gone)", n(gone))?;
     }
-    uwrite!(out, "; in one worker at most {}\n", totals.taken_peak())?;
+    uwrite!(out, "; in one worker at most {}\n", n(totals.taken_peak()))?;
     uwrite!(
         out,
         "blocks of {} bytes: {} held; in one worker at most {} of {}\n",
-        status.block_bytes,
-        totals.blocks_taken(),
-        totals.blocks_peak(),
-        status.blocks
+        n(status.block_bytes),
+        n(totals.blocks_taken()),
+        n(totals.blocks_peak()),
+        n(status.blocks)
     )
 }
 
@@ -106,14 +106,14 @@ fn happened<W: uWrite + ?Sized>(
     out: &mut W,
     mut counts: impl Iterator<Item = (&'static str, u64)>,
 ) -> Result<(), W::Error> {
-    counts.try_for_each(|(name, count)| if count > 0 { uwrite!(out, " {} {}", name, count) } else { Ok(()) })
+    counts.try_for_each(|(name, count)| if count > 0 { uwrite!(out, " {} {}", name, n(count)) } else { Ok(()) })
 }
 
 fn histogram<W: uWrite + ?Sized>(what: &str, histogram: &Histogram, unit: &str, out: &mut W) -> Result<(), W::Error> {
-    uwrite!(out, "{}: {}", what, histogram.count())?;
+    uwrite!(out, "{}: {}", what, n(histogram.count()))?;
     for (name, of_thousand) in [("p50", 500), ("p90", 900), ("p99", 990)] {
         match histogram.reaches(of_thousand).map(Histogram::bound) {
-            Some(Some(bound)) => uwrite!(out, ", {} up to {} {}", name, bound, unit)?,
+            Some(Some(bound)) => uwrite!(out, ", {} up to {} {}", name, n(bound), unit)?,
             Some(None) => uwrite!(out, ", {} beyond all bounds", name)?,
             None => {}
         }
@@ -121,9 +121,9 @@ fn histogram<W: uWrite + ?Sized>(what: &str, histogram: &Histogram, unit: &str, 
     out.write_str("\n")
 }
 
-fn close<W: uWrite + ?Sized>(status: &Status<'_>, n: usize, out: &mut W) -> Result<(), W::Error> {
-    let Some(close) = status.totals.last_close(n) else { return Ok(()) };
-    out.write_str(if n == 0 { "\nlast closes\n  " } else { "  " })?;
+fn close<W: uWrite + ?Sized>(status: &Status<'_>, back: usize, out: &mut W) -> Result<(), W::Error> {
+    let Some(close) = status.totals.last_close(back) else { return Ok(()) };
+    out.write_str(if back == 0 { "\nlast closes\n  " } else { "  " })?;
     span(out, status.now_ms.saturating_sub(close.at_ms))?;
     uwrite!(out, " ago: {} of {}", close.reason.name(), sock_ntop(close.peer).as_str())?;
     if let Some(listener) = status.listeners.get(usize::from(close.listener)) {
@@ -138,19 +138,20 @@ fn close<W: uWrite + ?Sized>(status: &Status<'_>, n: usize, out: &mut W) -> Resu
 /// The last line is always there, so a reader knows that the report is whole.
 fn end<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
     let totals = status.totals;
-    let (left_out, dropped) = (totals.log_left_out.get(), totals.log_dropped.get());
+    let (left_out, dropped) = (n(totals.log_left_out.get()), n(totals.log_dropped.get()));
     uwrite!(out, "\nlog lines left out {}, that could not be written {}\n", left_out, dropped)?;
-    uwrite!(out, "{} {}\n", LAST_WORDS, totals.allocations.get())
+    uwrite!(out, "{} {}\n", LAST_WORDS, n(totals.allocations.get()))
 }
 
 /// A time as people say it: its two largest units.
 pub(super) fn span<W: uWrite + ?Sized>(out: &mut W, ms: u64) -> Result<(), W::Error> {
     let s = ms / 1_000;
-    match s {
-        0 => uwrite!(out, "{} ms", ms),
-        1..60 => uwrite!(out, "{} s", s),
-        60..3_600 => uwrite!(out, "{} min {} s", s / 60, s % 60),
-        3_600..86_400 => uwrite!(out, "{} h {} min", s / 3_600, s / 60 % 60),
-        _ => uwrite!(out, "{} d {} h", s / 86_400, s / 3_600 % 24),
-    }
+    let (large, unit, small, rest) = match s {
+        0 => return uwrite!(out, "{} ms", n(ms)),
+        1..60 => return uwrite!(out, "{} s", n(s)),
+        60..3_600 => (s / 60, "min", s % 60, "s"),
+        3_600..86_400 => (s / 3_600, "h", s / 60 % 60, "min"),
+        _ => (s / 86_400, "d", s / 3_600 % 24, "h"),
+    };
+    uwrite!(out, "{} {} {} {}", n(large), unit, n(small), rest)
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, SocketFlags};
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::status::{Board, Form, PART_BYTES_MAX, PARTS};
+use ufmt::uWrite;
 
 use super::WORDS;
 use crate::exit::{self, Failure};
@@ -191,8 +192,9 @@ impl Client {
         board.look(now_ms, &mut |status| {
             for number in 0..PARTS {
                 let mut part = String::<PART_BYTES_MAX>::new();
-                // A part is never longer than its bound.
-                let _ = status.write_part(form, number, &mut part);
+                // Through a trait object the writer is a third of the size. A part is never longer than its bound.
+                let out: &mut dyn uWrite<Error = _> = &mut part;
+                let _ = status.write_part(form, number, out);
                 if !self.send(part.as_bytes()) {
                     break;
                 }
