@@ -99,11 +99,26 @@ impl<'o> Response<'o> {
     /// Writes the status line and the date.
     #[inline]
     pub fn status(&mut self, status: Status, date: &DateLine) -> &mut Self {
-        match status {
-            Status::Ok => self.say(b"HTTP/1.1 200 OK\r\n"),
-            status => self.put(status.line().as_bytes()),
-        };
+        self.put(status.line().as_bytes());
         if date.is_known { self.say(&date.line) } else { self }
+    }
+
+    /// As [`Response::begin`], for the status that most answers have.
+    #[inline]
+    pub fn begin_ok(out: &'o mut Outbox<'_>, date: &DateLine) -> Self {
+        const LINE: [u8; 17] = *b"HTTP/1.1 200 OK\r\n";
+        const BOTH: usize = LINE.len() + 6 + DATE_BYTES + 2;
+        let mut response = Self::fresh(out);
+        if date.is_known {
+            let mut both = [0; BOTH];
+            let (line, behind) = both.split_at_mut(LINE.len());
+            copy(line, &LINE);
+            copy(behind, &date.line);
+            response.say(&both);
+        } else {
+            response.say(&LINE);
+        }
+        response
     }
 
     /// Writes words of ours: as [`Response::put`], for a length the compiler knows.

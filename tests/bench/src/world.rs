@@ -32,7 +32,7 @@ pub struct OneFile(pub [u8; 1024]);
 
 impl Files for OneFile {
     fn open(&mut self, ask: Ask<'_>) -> Result<Opened, OpenError> {
-        if ask.path != "1k.txt" {
+        if ask.path != b"1k.txt" {
             return Err(OpenError::NotFound);
         }
         let (len, modified_s, version) = (self.0.len() as u64, 1_700_000_000, 0x1234_5678_9abc_def0);

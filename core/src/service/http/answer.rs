@@ -62,7 +62,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     ) -> Result<bool, NoRoom> {
         let target = head.target(bytes);
         let found = target::path(target, memory);
-        let path = found.map_or("", |found| found.path);
+        let path = found.map_or(&[][..], |found| found.path);
         let request = Request {
             listener: context.listener(),
             packed: context.peer,

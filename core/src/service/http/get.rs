@@ -6,7 +6,7 @@ use super::routes::{Request, Routes};
 use super::sending::{Sending, Sent};
 use crate::files::{Ask, File, Files, OpenError, Opened};
 use crate::http::conditional::{Validators, Verdict};
-use crate::http::etag;
+use crate::http::etag::{self, ETAG_BYTES};
 use crate::http::head::Method;
 use crate::http::mime;
 use crate::http::range::{self, Ranged};
@@ -27,7 +27,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     /// Answers a `GET` or `HEAD` with what its path names.
     #[inline]
     pub fn get(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
-        let opened = match request.path.ends_with('/') {
+        let opened = match request.path.ends_with(b"/") {
             false => self.open(request, request.path),
             true => self.open_index(request),
         };
@@ -39,8 +39,8 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     }
 
     #[inline]
-    fn open(&mut self, request: &Request<'_>, path: &str) -> Result<Opened, OpenError> {
-        let path = path.get(1..).unwrap_or("");
+    fn open(&mut self, request: &Request<'_>, path: &[u8]) -> Result<Opened, OpenError> {
+        let path = path.get(1..).unwrap_or(&[]);
         let gzip = request.head.accepts_gzip();
         self.files.open(Ask { listener: request.listener, path, gzip, now_ms: request.now_ms })
     }
@@ -48,9 +48,9 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     /// A directory is its index.
     #[cold]
     fn open_index(&mut self, request: &Request<'_>) -> Result<Opened, OpenError> {
-        let mut path = heapless::String::<REQUEST_PATH_BYTES_MAX>::new();
-        let index = self.site.index;
-        if index.is_empty() || path.push_str(request.path).is_err() || path.push_str(index).is_err() {
+        let mut path = heapless::Vec::<u8, REQUEST_PATH_BYTES_MAX>::new();
+        let index = self.site.index.as_bytes();
+        if index.is_empty() || path.extend_from_slice(request.path).is_err() || path.extend_from_slice(index).is_err() {
             return Err(OpenError::NotFound);
         }
         match self.open(request, &path)? {
@@ -65,7 +65,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     fn directory(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
         self.redirect(Status::MovedPermanently, |response| {
             // The path as it was understood: what was sent may begin with two slashes, which would name another host.
-            for byte in request.path.as_bytes() {
+            for byte in request.path {
                 if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(byte) {
                     response.put(core::slice::from_ref(byte));
                 } else {
@@ -96,11 +96,12 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
 
     /// The site's own page, if it has one and it can be opened.
     fn not_found(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
-        let path = self.site.not_found;
-        if let (false, Ok(Opened::File(file))) = (path.is_empty(), self.open(request, path)) {
-            return self.file(request, file, Status::NotFound);
+        let path = self.site.not_found.as_bytes();
+        let opened = if path.is_empty() { Err(OpenError::NotFound) } else { self.open(request, path) };
+        match opened {
+            Ok(Opened::File(file)) => self.file(request, file, Status::NotFound),
+            _ => self.short(Status::NotFound, &[]),
         }
-        self.short(Status::NotFound, &[])
     }
 
     /// Sends an open file; it is given back here, or by whoever sends the rest.
@@ -163,29 +164,33 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
                 Ranged::Unsatisfiable => return Err(self.unsatisfiable(file.len)),
             }
         }
-        let mut response = Response::begin(self.out, part.status, self.date);
-        if part.status != Status::NotModified {
-            let kind = if status == Status::Ok { request.path } else { self.site.not_found };
-            let kind = if kind.ends_with('/') { self.site.index } else { kind };
-            response.say(b"Content-Type: ").put(mime::of(kind).as_bytes()).say(b"\r\nContent-Length: ");
-            response.number(part.len).say(b"\r\n");
-        }
+        let mut response = match part.status {
+            Status::Ok => Response::begin_ok(self.out, self.date),
+            status => Response::begin(self.out, status, self.date),
+        };
+        response.connection(self.manner.keeps_alive, self.manner.old);
         if let Some(modified) = &modified {
             response.say(modified);
         }
-        response.say(b"ETag: ").say(&validators.etag).say(b"\r\nAccept-Ranges: bytes\r\n");
-        if file.gzip && part.status != Status::NotModified {
-            response.put(b"Content-Encoding: gzip\r\n");
-        }
+        response.say(&tag_and_ranges(&validators.etag));
         if file.varies || file.gzip {
-            response.put(b"Vary: Accept-Encoding\r\n");
+            response.say(b"Vary: Accept-Encoding\r\n");
+        }
+        if part.status == Status::NotModified {
+            return if response.end() { Ok(part) } else { Err(Err(NoRoom)) };
+        }
+        if file.gzip {
+            response.say(b"Content-Encoding: gzip\r\n");
         }
         if part.status == Status::PartialContent {
-            response.put(b"Content-Range: bytes ").number(part.first).put(b"-");
-            response.number(part.first.saturating_add(part.len).saturating_sub(1)).put(b"/").number(file.len);
-            response.put(b"\r\n");
+            response.say(b"Content-Range: bytes ").number(part.first).say(b"-");
+            response.number(part.first.saturating_add(part.len).saturating_sub(1)).say(b"/").number(file.len);
+            response.say(b"\r\n");
         }
-        if response.connection(self.manner.keeps_alive, self.manner.old).end() { Ok(part) } else { Err(Err(NoRoom)) }
+        let name = if status == Status::Ok { request.path } else { self.site.not_found.as_bytes() };
+        let name = if name.ends_with(b"/") { self.site.index.as_bytes() } else { name };
+        response.say(b"Content-Type: ").put(mime::of(name).as_bytes()).say(b"\r\nContent-Length: ").number(part.len);
+        if response.say(b"\r\n\r\n").is_whole() { Ok(part) } else { Err(Err(NoRoom)) }
     }
 
     #[cold]
@@ -204,4 +209,14 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         let (line, _) = room.finish();
         self.short(Status::RangeNotSatisfiable, &[line])
     }
+}
+
+/// Two lines in one piece.
+#[inline(always)]
+fn tag_and_ranges(tag: &[u8; ETAG_BYTES]) -> [u8; 6 + ETAG_BYTES + 24] {
+    let mut lines = *b"ETag: \"................\"\r\nAccept-Ranges: bytes\r\n";
+    if let Some(into) = lines.get_mut(6..).and_then(|lines| lines.first_chunk_mut::<ETAG_BYTES>()) {
+        *into = *tag;
+    }
+    lines
 }

@@ -97,10 +97,10 @@ impl<B: Board> Routes for Pages<'_, B> {
             return Answered::No;
         }
         let (page, kind) = match request.path {
-            "/status" => (FOR_PEOPLE, "text/html; charset=utf-8"),
-            "/status.json" => (JSON, "application/json"),
-            "/metrics" => (METRICS, METRICS_CONTENT_TYPE),
-            "/healthz" => return self.health(reply),
+            b"/status" => (FOR_PEOPLE, "text/html; charset=utf-8"),
+            b"/status.json" => (JSON, "application/json"),
+            b"/metrics" => (METRICS, METRICS_CONTENT_TYPE),
+            b"/healthz" => return self.health(reply),
             _ => return Answered::No,
         };
         if !lets_in(allow, &[], request.peer().ip()) {

@@ -19,7 +19,7 @@ pub struct Request<'i> {
     pub listener: usize,
     pub method: Method,
     /// Decoded and safe: see [`Path`](crate::http::target::Path).
-    pub path: &'i str,
+    pub path: &'i [u8],
     /// What followed the question mark, as it was sent.
     pub query: Option<&'i [u8]>,
     /// Monotonic.
