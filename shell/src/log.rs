@@ -2,125 +2,91 @@
 //!
 //! Takes facts from the `log` facade (error, warn, info, debug; trace joins debug) and from [`report`], which knows
 //! the seed's other severities and an errno. Each call site may write [`SITE_LINES`] a second and all together
-//! [`TOTAL_LINES`]; what is left out is counted and told. Lines that cannot be written at once are dropped and counted.
+//! [`TOTAL_LINES`]; a line that only repeats the site's last one is not written again. Lines that cannot be written at
+//! once are lost. Whatever was not written is counted, and told with the next line that is.
 
+mod budget;
+mod file;
+mod form;
 mod line;
+mod lost;
+mod rotate;
+mod severity;
 mod sites;
+mod syslog;
+mod tally;
+mod target;
 
-use std::ffi::CString;
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::panic::Location;
-use std::path::Path;
 use std::sync::Mutex;
 
 use rustix::io::{self, Errno};
 
-use crate::os::{clock, errno, file};
+use crate::os::{clock, errno, logfile};
+use form::Form;
 use line::Line;
-use sites::{Site, Sites};
+use lost::Lost;
+use sites::{Fate, Owed, Site, Sites};
+use tally::What;
+use target::Written;
+
+pub use file::Bound;
+pub use severity::Severity;
+pub use tally::{Counts, counts};
+pub use target::Target;
 
 /// Lines one call site may write in a second.
 pub const SITE_LINES: u32 = 5;
-/// Lines the whole process may write in a second.
+/// Lines the whole process may write in a second, beside the words about those it may not.
 pub const TOTAL_LINES: u32 = 100;
+/// The most a process writes in a second: with a word from each site, from all together, and about lost lines.
+pub const SECOND_BYTES_MAX: u64 = (TOTAL_LINES as u64 + sites::SITES as u64 + 2) * line::LINE_BYTES_MAX as u64;
 
-/// How bad it is: the seed's levels in its order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// For whoever stands at the terminal: always to standard error, never to the file.
-    Stderr,
-    Emerg,
-    Alert,
-    Crit,
-    Error,
-    Warn,
-    #[default]
-    Notice,
-    Info,
-    Debug,
+/// Between two tries to reach what is not there.
+const RETRY_MS: u64 = 1_000;
+/// Between two tries to tell what was lost, while no line comes that would tell it.
+const TELL_MS: u64 = 10_000;
+/// What a line may need, to have its share of `MaxDaily` together with a word that comes before it.
+const LINE_BYTES_LIKELY: usize = 256;
+
+/// What a process is to the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Before it is known.
+    Main,
+    Master,
+    Worker,
+    /// Master and worker in one.
+    Server,
 }
 
-impl Severity {
-    pub const ALL: [Severity; 9] = [
-        Severity::Stderr,
-        Severity::Emerg,
-        Severity::Alert,
-        Severity::Crit,
-        Severity::Error,
-        Severity::Warn,
-        Severity::Notice,
-        Severity::Info,
-        Severity::Debug,
-    ];
-
-    pub const fn name(self) -> &'static str {
+impl Role {
+    const fn name(self) -> &'static str {
         match self {
-            Severity::Stderr => "stderr",
-            Severity::Emerg => "emerg",
-            Severity::Alert => "alert",
-            Severity::Crit => "crit",
-            Severity::Error => "error",
-            Severity::Warn => "warn",
-            Severity::Notice => "notice",
-            Severity::Info => "info",
-            Severity::Debug => "debug",
+            Role::Main => "main",
+            Role::Master => "master",
+            Role::Worker => "worker",
+            Role::Server => "server",
         }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.name() == name)
-    }
-
-    const fn of(level: log::Level) -> Self {
-        match level {
-            log::Level::Error => Severity::Error,
-            log::Level::Warn => Severity::Warn,
-            log::Level::Info => Severity::Info,
-            log::Level::Debug | log::Level::Trace => Severity::Debug,
-        }
-    }
-
-    const fn filter(self) -> log::LevelFilter {
-        match self {
-            Severity::Debug => log::LevelFilter::Trace,
-            Severity::Info => log::LevelFilter::Info,
-            Severity::Notice | Severity::Warn => log::LevelFilter::Warn,
-            _ => log::LevelFilter::Error,
-        }
-    }
-}
-
-/// Where lines go: open already, so that changing to it cannot fail.
-pub struct Target {
-    /// The path is kept for [`reopen`], which must not ask for memory. `None` is standard error.
-    file: Option<(CString, OwnedFd)>,
-}
-
-impl Target {
-    const STDERR: Self = Self { file: None };
-
-    /// Opens this file, or standard error.
-    pub fn open(path: Option<&Path>) -> io::Result<Self> {
-        let Some(path) = path else { return Ok(Self::STDERR) };
-        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::INVAL)?;
-        let file = file::open_log(path.as_c_str())?;
-        Ok(Self { file: Some((path, file)) })
     }
 }
 
 struct Log {
     target: Target,
     level: Severity,
-    role: &'static str,
+    role: Role,
+    /// How standard error is written to.
+    stderr: Form,
     sites: Sites,
-    /// Lines that could not be written, told with the next one that can.
-    dropped: u64,
+    /// Lines that could not be written, the last reason, and when to try to say so without another line.
+    lost: u64,
+    why: Lost,
+    tell_at_ms: u64,
 }
 
-static LOG: Mutex<Log> =
-    Mutex::new(Log { target: Target::STDERR, level: Severity::Notice, role: "main", sites: Sites::new(), dropped: 0 });
+static LOG: Mutex<Log> = Mutex::new(Log::new());
 
 struct Facade;
 
@@ -137,11 +103,20 @@ impl log::Log for Facade {
     fn flush(&self) {}
 }
 
-/// Takes the facade. Until [`write_to`] lines go to standard error.
+/// Takes the facade. Until [`write_to`] lines go to standard error; what that is, is found out here.
 pub fn init() {
     // A second call finds our own logger there already.
     let _ = log::set_logger(&Facade);
     set_level(Severity::Notice);
+    let journal = std::env::var("JOURNAL_STREAM").is_ok_and(|named| logfile::is_journal(&named));
+    with(|log| log.stderr = if journal { Form::Journal } else { Form::Dated });
+}
+
+/// Prepares for several processes: counts and `MaxDaily` are shared by all forked from now on, and a worker can ask
+/// for a rotation.
+pub fn share() -> io::Result<()> {
+    tally::share()?;
+    rotate::hang_bell()
 }
 
 /// Lines less severe than this are not written.
@@ -150,30 +125,62 @@ pub fn set_level(level: Severity) {
     with(|log| log.level = level);
 }
 
-/// Sends lines there from now on.
-pub fn write_to(target: Target) {
-    with(|log| log.target = target);
+/// Sends lines there from now on. A place that cannot be reached anew but is in use stays in use.
+pub fn write_to(mut target: Target) {
+    with(|log| {
+        target.inherit(&mut log.target);
+        log.target = target;
+    });
 }
 
-/// Opens the file of that name again: what it was may have been renamed since. On failure the old one stays, so no
-/// line is lost either way.
+/// Whether [`write_to`] would lose nothing: the target is reached, or is the one in force, as good or bad as before.
+pub fn may_write_to(target: &Target) -> Result<(), Errno> {
+    match target.fault() {
+        Some(errno) if !with(|log| log.target.is_same(target)).unwrap_or(false) => Err(errno),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the target again: a file may have been renamed since. On failure the old one stays, so no line is lost
+/// either way.
 pub fn reopen() {
     report(Severity::Notice, None, format_args!("reopening the log"));
-    let failed = with(|log| match &mut log.target.file {
-        Some((path, file)) => file::open_log(path.as_c_str()).map(|opened| *file = opened).err(),
-        None => None,
-    });
+    let failed = with(|log| log.target.reopen().err());
     if let Some(errno) = failed.flatten() {
         report(Severity::Error, Some(errno), format_args!("cannot reopen the log; the old file is still written"));
     }
 }
 
+/// What is readable when a worker asks for a rotation; [`tend`] then.
+pub fn bell() -> Option<BorrowedFd<'static>> {
+    rotate::bell().map(|bell| bell.as_fd())
+}
+
+/// Does what workers asked for. In the process that may rename the file.
+pub fn tend() {
+    if rotate::bell().is_some_and(|bell| bell.hear()) {
+        with(|log| {
+            log.target.turn_over();
+            log.tell_emptied(clock::now_ms());
+        });
+    }
+}
+
 /// Says what this process is from now on (`1234#worker`). Counts inherited over a fork are the parent's to tell.
-pub fn become_role(role: &'static str) {
+pub fn become_role(role: Role) {
     with(|log| {
         log.role = role;
         log.sites = Sites::new();
-        log.dropped = 0;
+        log.lost = 0;
+    });
+}
+
+/// An operator asked for something: what is said from now on answers them, even if it was said before.
+pub fn heed() {
+    with(|log| {
+        let now_ms = clock::now_ms();
+        log.settle(now_ms, log.may_tell(now_ms));
+        log.sites.forget_last();
     });
 }
 
@@ -192,24 +199,28 @@ pub fn report_lines(severity: Severity, text: &str) {
         body.write_escaped(format_args!("{line}"));
         with(|log| {
             if severity <= log.level {
-                log.put(severity, &body);
+                log.put(severity, &body, clock::now_ms());
             }
         });
     }
 }
 
-/// Tells what was left out in seconds that are over; when to call again, if something is still held back.
+/// Tells what was not written and is due; when to call again, if something is still held back.
 pub fn settle(now_ms: u64) -> Option<u64> {
     with(|log| {
         log.settle(now_ms, false);
-        log.sites.next_deadline()
+        log.next_deadline(now_ms)
     })
     .flatten()
 }
 
-/// Tells everything left out so far. Before leaving.
+/// Tells everything not written so far. Before leaving.
 pub fn finish() {
-    with(|log| log.settle(clock::now_ms(), true));
+    with(|log| {
+        let now_ms = clock::now_ms();
+        log.settle(now_ms, true);
+        log.tell_lost(now_ms);
+    });
 }
 
 fn emit(severity: Severity, errno: Option<Errno>, text: fmt::Arguments<'_>, site: Site) {
@@ -227,80 +238,158 @@ fn with<T>(act: impl FnOnce(&mut Log) -> T) -> Option<T> {
 }
 
 impl Log {
+    const fn new() -> Self {
+        Self {
+            target: Target::STDERR,
+            level: Severity::Notice,
+            role: Role::Main,
+            stderr: Form::Dated,
+            sites: Sites::new(),
+            lost: 0,
+            why: Lost::Full,
+            tell_at_ms: 0,
+        }
+    }
+
     fn write(&mut self, severity: Severity, body: &Line, site: Site, now_ms: u64) {
         if severity > self.level {
             return;
         }
         self.settle(now_ms, false);
-        if self.sites.admit(site, severity, body.text(), now_ms) {
-            self.put(severity, body);
+        if let Some(owed) = self.sites.take_broken(site, severity, body.text(), now_ms) {
+            self.tell_owed(&owed, now_ms);
+        }
+        match self.sites.admit(site, severity, body.text(), now_ms) {
+            Fate::Written => self.put(severity, body, now_ms),
+            Fate::LeftOut => tally::add(What::LeftOut, 1),
+            Fate::Repeated => tally::add(What::Repeated, 1),
         }
     }
 
+    /// Tells what sites owe, as far as it can be written: what would be lost waits.
     fn settle(&mut self, now_ms: u64, all: bool) {
-        while let Some((severity, count, sample)) = self.sites.take_left_out(now_ms, all) {
-            let mut body = Line::new();
-            body.write_escaped(format_args!("... {count} similar lines left out: {}", sample.text()));
-            self.put(severity, &body);
+        if self.lost > 0 && now_ms >= self.tell_at_ms {
+            self.tell_lost(now_ms);
+        }
+        while all || self.may_tell(now_ms) {
+            let Some(owed) = self.sites.take_due(now_ms, all) else { break };
+            self.tell_owed(&owed, now_ms);
         }
     }
 
-    fn put(&mut self, severity: Severity, body: &Line) {
-        if self.dropped > 0 {
-            let mut told = Line::new();
-            told.write_escaped(format_args!("... {} lines could not be written", self.dropped));
-            if self.put_line(Severity::Warn, &told).is_err() {
-                self.dropped = self.dropped.saturating_add(1);
-                return;
-            }
-            self.dropped = 0;
+    fn next_deadline(&mut self, now_ms: u64) -> Option<u64> {
+        let waits = !self.may_tell(now_ms);
+        let lost = (self.lost > 0).then_some(self.tell_at_ms);
+        let owed = self.sites.next_deadline().map(|at| if waits { at.max(now_ms.saturating_add(TELL_MS)) } else { at });
+        [lost, owed].into_iter().flatten().min()
+    }
+
+    fn may_tell(&self, now_ms: u64) -> bool {
+        self.lost == 0 && self.target.may_spend(2 * LINE_BYTES_LIKELY, Severity::Warn, now_ms)
+    }
+
+    fn tell_owed(&mut self, owed: &Owed, now_ms: u64) {
+        let (count, sample) = (owed.count, owed.sample.text());
+        let mut body = Line::new();
+        match owed.fate {
+            Fate::Repeated => body.write_escaped(format_args!("... repeated {count} times: {sample}")),
+            _ => body.write_escaped(format_args!("... {count} similar lines left out: {sample}")),
         }
-        if self.put_line(severity, body).is_err() {
-            self.dropped = self.dropped.saturating_add(1);
+        self.put(owed.severity, &body, now_ms);
+    }
+
+    /// Writes a line; before it, a word about lost ones, if both find room.
+    fn put(&mut self, severity: Severity, body: &Line, now_ms: u64) {
+        let outcome =
+            self.say_lost(severity, body.text().len(), now_ms).and_then(|()| self.put_line(severity, body, now_ms));
+        // While nobody else has it; and whoever started the server should not have to look for the reason it ended.
+        if matches!(outcome, Err(Lost::Absent(_))) || (severity == Severity::Emerg && !self.target.is_stderr()) {
+            let _ = self.written(severity, body).write_stderr();
+        }
+        if let Err(why) = outcome {
+            self.lose(why, now_ms);
+        }
+        self.tell_emptied(now_ms);
+    }
+
+    /// Tries to tell lost lines when none comes to do it; not with the last that `MaxDaily` leaves.
+    fn tell_lost(&mut self, now_ms: u64) {
+        self.tell_at_ms = now_ms.saturating_add(TELL_MS);
+        if let Err(why) = self.say_lost(Severity::Warn, 8 * LINE_BYTES_LIKELY, now_ms) {
+            self.why = why;
         }
     }
 
-    fn put_line(&self, severity: Severity, body: &Line) -> io::Result<()> {
-        let at = clock::now_civil();
-        let pid = rustix::process::getpid().as_raw_nonzero();
-        let mut line = Line::new();
-        line.write_escaped(format_args!(
-            "{:04}/{:02}/{:02} {:02}:{:02}:{:02} [{}] {pid}#{}: {}",
-            at.year,
-            at.month,
-            at.day,
-            at.hour,
-            at.minute,
-            at.second,
-            severity.name(),
-            self.role,
-            body.text(),
+    /// Says that lines were lost, if any were and if so many bytes can follow.
+    fn say_lost(&mut self, severity: Severity, bytes: usize, now_ms: u64) -> Result<(), Lost> {
+        if self.lost == 0 {
+            return Ok(());
+        }
+        // As severe as the line it comes before, so that it has that one's share of `MaxDaily`.
+        let severity = severity.clamp(Severity::Error, Severity::Warn);
+        if !self.target.may_spend(LINE_BYTES_LIKELY + bytes, severity, now_ms) {
+            return Err(Lost::Spent);
+        }
+        let mut told = Line::new();
+        told.write_escaped(format_args!("... {} lines could not be written ({})", self.lost, self.why));
+        self.put_line(severity, &told, now_ms)?;
+        self.lost = 0;
+        Ok(())
+    }
+
+    fn lose(&mut self, why: Lost, now_ms: u64) {
+        if self.lost == 0 {
+            self.tell_at_ms = now_ms.saturating_add(TELL_MS);
+        }
+        self.lost = self.lost.saturating_add(1);
+        self.why = why;
+        tally::add(What::Lost, 1);
+    }
+
+    fn tell_emptied(&mut self, now_ms: u64) {
+        let Some(errno) = self.target.take_emptied() else { return };
+        let mut told = Line::new();
+        told.write_escaped(format_args!(
+            "the log was emptied at [Log] MaxSize, for it cannot be renamed ({})",
+            errno::Told(errno)
         ));
-        let bytes = line.finish(body);
-        match &self.target.file {
-            Some((_, file)) if severity != Severity::Stderr => {
-                if severity == Severity::Emerg {
-                    // Whoever started it should not have to look for the reason it ended.
-                    let _ = file::write_line(rustix::stdio::stderr(), bytes);
-                }
-                file::write_line(file.as_fd(), bytes)
-            }
-            _ => file::write_line(rustix::stdio::stderr(), bytes),
+        if let Err(why) = self.put_line(Severity::Warn, &told, now_ms) {
+            self.lose(why, now_ms);
         }
+    }
+
+    fn put_line(&mut self, severity: Severity, body: &Line, now_ms: u64) -> Result<(), Lost> {
+        let written = self.written(severity, body);
+        self.target.write(&written, now_ms)
+    }
+
+    fn written<'a>(&self, severity: Severity, body: &'a Line) -> Written<'a> {
+        let keeps = self.role != Role::Worker;
+        Written { severity, role: self.role.name(), body, stderr: self.stderr, keeps }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, OpenOptions};
     use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::path::{Path, PathBuf};
 
     use super::*;
 
-    fn log_into_pipe() -> (Log, std::fs::File) {
-        let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let target = Target { file: Some((CString::default(), writer)) };
-        let log = Log { target, level: Severity::Info, role: "worker", sites: Sites::new(), dropped: 0 };
-        (log, reader.into())
+    /// A log that writes to a pipe of this name, and the pipe's other end.
+    fn log_into_pipe(name: &str) -> (Log, fs::File, PathBuf) {
+        let path = std::env::temp_dir().join(format!("tidegate-log-{}-{name}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        let reader = open_reader(&path);
+        let log = Log { target: Target::at(&path), level: Severity::Info, role: Role::Worker, ..Log::new() };
+        (log, reader, path)
+    }
+
+    fn open_reader(path: &Path) -> fs::File {
+        OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32).open(path).unwrap()
     }
 
     fn body(text: &str) -> Line {
@@ -309,19 +398,25 @@ mod tests {
         line
     }
 
-    fn read_all(log: Log, mut reader: std::fs::File) -> String {
+    fn read_all((log, mut reader, path): (Log, fs::File, PathBuf)) -> String {
         drop(log);
+        fs::remove_file(path).unwrap();
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         text
     }
 
+    fn tails(text: &str) -> Vec<&str> {
+        text.lines().map(|line| line.split_once(": ").unwrap().1).collect()
+    }
+
     #[test]
     fn a_line_has_date_severity_process_and_text() {
-        let (mut log, reader) = log_into_pipe();
+        let mut world = log_into_pipe("line");
+        let log = &mut world.0;
         log.write(Severity::Error, &body("accept4 failed (24: EMFILE, Too many open files)"), Site::at("a", 1), 0);
         log.write(Severity::Debug, &body("too fine"), Site::at("a", 2), 0);
-        let text = read_all(log, reader);
+        let text = read_all(world);
         let (date, rest) = text.split_at(19);
         let shape: String = date.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(shape, "0000/00/00 00:00:00");
@@ -331,51 +426,63 @@ mod tests {
 
     #[test]
     fn a_noisy_site_is_cut_counted_and_told_while_others_go_on() {
-        let (mut log, reader) = log_into_pipe();
-        for _ in 0..1_000 {
-            log.write(Severity::Warn, &body("pool full"), Site::at("a", 1), 100);
+        let mut world = log_into_pipe("noisy");
+        let log = &mut world.0;
+        for number in 0..1_000 {
+            log.write(Severity::Warn, &body(&format!("refused {number}")), Site::at("a", 1), 100);
         }
         log.write(Severity::Warn, &body("other"), Site::at("a", 2), 200);
         log.settle(1_099, false);
-        log.write(Severity::Warn, &body("second pool full"), Site::at("a", 1), 1_100);
-        let text = read_all(log, reader);
-        let tails: Vec<&str> = text.lines().map(|line| line.split_once(": ").unwrap().1).collect();
-        assert_eq!(
-            tails,
-            [
-                "pool full",
-                "pool full",
-                "pool full",
-                "pool full",
-                "pool full",
-                "other",
-                "... 995 similar lines left out: pool full",
-                "second pool full"
-            ]
-        );
+        log.write(Severity::Warn, &body("second refused"), Site::at("a", 1), 1_100);
+        let text = read_all(world);
+        let expected = ["other", "... 995 similar lines left out: refused 999", "second refused"];
+        assert_eq!(tails(&text)[5..], expected);
     }
 
     #[test]
-    fn lines_that_find_no_room_are_counted_and_told_later() {
-        let (mut log, mut reader) = log_into_pipe();
-        let full = [b'x'; 4_096];
-        while file::write_line(&log.target.file.as_ref().unwrap().1, &full).is_ok() {}
-        log.write(Severity::Warn, &body("lost"), Site::at("a", 1), 0);
-        log.write(Severity::Warn, &body("lost too"), Site::at("a", 2), 0);
-        let mut sink = vec![0; 65_536];
-        reader.read_exact(&mut sink).unwrap();
-        log.write(Severity::Warn, &body("back"), Site::at("a", 3), 0);
-        let text = read_all(log, reader);
-        assert!(text.contains("... 2 lines could not be written\n"), "{text}");
-        assert!(text.ends_with("back\n"), "{text}");
-    }
-
-    #[test]
-    fn severities_are_known_by_name_and_ordered() {
-        for severity in Severity::ALL {
-            assert_eq!(Severity::named(severity.name()), Some(severity));
+    fn a_line_in_the_same_words_is_counted_until_another_one_or_an_operator_comes() {
+        let mut world = log_into_pipe("repeats");
+        let log = &mut world.0;
+        let site = Site::at("a", 1);
+        for second in 0..3 {
+            log.write(Severity::Warn, &body("pool full"), site, second * 1_000);
         }
-        assert!(Severity::ALL.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(Severity::named("loud"), None);
+        log.write(Severity::Error, &body("pool full"), site, 3_000);
+        log.write(Severity::Error, &body("pool full"), site, 4_000);
+        log.settle(33_000, false);
+        log.sites.forget_last();
+        log.write(Severity::Error, &body("pool full"), site, 33_001);
+        let text = read_all(world);
+        let lines: Vec<_> = text.lines().map(|line| &line[20..]).collect();
+        let pid = std::process::id();
+        let expected = [
+            format!("[warn] {pid}#worker: pool full"),
+            format!("[warn] {pid}#worker: ... repeated 2 times: pool full"),
+            format!("[error] {pid}#worker: pool full"),
+            format!("[error] {pid}#worker: ... repeated 1 times: pool full"),
+            format!("[error] {pid}#worker: pool full"),
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn lines_that_find_no_room_are_counted_and_told_later_with_the_reason() {
+        let mut world = log_into_pipe("full");
+        let (log, reader, _) = &mut world;
+        let mut filled = 0;
+        while log.lost == 0 {
+            log.put(Severity::Warn, &body(&"x".repeat(900)), 0);
+            filled += 1;
+        }
+        log.put(Severity::Warn, &body("lost too"), 0);
+        let mut sink = vec![0; 65_536];
+        while reader.read(&mut sink).is_ok() {}
+        assert_eq!(log.next_deadline(0), Some(TELL_MS), "without another line it is told by itself");
+        log.settle(TELL_MS, false);
+        log.put(Severity::Warn, &body("back"), TELL_MS);
+        let text = read_all(world);
+        assert!(filled > 10);
+        let told = "... 2 lines could not be written (11: EAGAIN, Resource temporarily unavailable)";
+        assert_eq!(tails(&text), [told, "back"]);
     }
 }

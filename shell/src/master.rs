@@ -121,18 +121,22 @@ impl<'a> Master<'a> {
                 self.on_dead(pid, ended, now_ms);
             }
             self.supervisor.on_time(now_ms);
+            log::tend();
             if let Some(end) = self.obey() {
                 return self.leave(end);
             }
             self.show_title();
             let until_ms = [self.supervisor.next_deadline(), log::settle(now_ms)].into_iter().flatten().min();
             if let Some(signals) = &self.signals {
-                signals.wait(until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms())));
+                signals.wait(log::bell(), until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms())));
             }
         }
     }
 
     fn on_signal(&mut self, signal: Signal, now_ms: u64) {
+        if signal != Signal::Child {
+            log::heed();
+        }
         match signal {
             Signal::Term | Signal::Int => {
                 report(Severity::Notice, None, format_args!("asked to stop"));
@@ -201,7 +205,7 @@ impl<'a> Master<'a> {
         }
         self.signals = None;
         let given = self.held.become_given(self.told.take());
-        log::become_role("worker");
+        log::become_role(log::Role::Worker);
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
         let code = worker::run(&self.settings, given, Role::Worker { slot });

@@ -153,6 +153,7 @@ fn run_loop(
             dispatcher.on_time(net, now_ms);
         }
         while let Some(signal) = if signalled { signals.read() } else { None } {
+            log::heed();
             match signal {
                 Signal::Quit if drain_by.is_none() => {
                     if role != Role::Alone {

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use rustix::io::{self, Errno};
-use rustix::path::Arg;
 use rustix::process::{Pid, getpid};
 
 /// Tries before giving up on a pid file that others keep removing under us.
@@ -24,12 +23,6 @@ pub fn read_whole(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let limit = bytes_max as u64 + 1;
     std::fs::File::from(file).take(limit).read_to_end(&mut bytes).map_err(errno_of)?;
     if bytes.len() > bytes_max { Err(Errno::FBIG) } else { Ok(bytes) }
-}
-
-/// Opens a log: created if it is not there, appended to. Given a `CStr`, asks for no memory.
-pub fn open_log(path: impl Arg) -> io::Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
-    fs::open(path, flags, Mode::from_raw_mode(0o640))
 }
 
 /// Writes one line with one call, or drops it: a reader that stopped reading must not stop us.

@@ -10,9 +10,11 @@
 //! | `errno` | libc `strerror_r` | |
 //! | `file` | `open` (cloexec), `flock`, `ftruncate`, `fstat`, `unlink`, `write`, `poll` | 2.6.23 |
 //! | `memory` | `mmap` anonymous, `munmap`, `madvise` NOHUGEPAGE, POPULATE_WRITE where there is (5.14) | |
+//! | `logfile` | `open` (nonblock), `fstat`, `rename`, `ftruncate`, `fchown`, `fchmod`, `flock`, `writev` | 2.6.23 |
 //! | `process` | `fork`, `_exit`, `setsid`, `umask`, `dup2`, `waitpid`, `kill`, `pipe2`, `prctl` PDEATHSIG, `setrlimit` | 2.6.27 |
 //! | `program` | libc `dl_iterate_phdr`; `/proc/meminfo`, `/proc/sys/net/ipv4`, the control group | |
 //! | `random` | `getrandom` where there is (3.17) | |
+//! | `shared` | `mmap` anonymous and shared | |
 //! | `signal` | `sigaction`, `sigprocmask`, `signalfd4`, `poll` | 2.6.27 |
 //! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect` | 2.6.28 |
 //! | `title` | `environ`, `prctl` NAME | |
@@ -28,10 +30,12 @@ pub mod conn;
 pub mod epoll;
 pub mod errno;
 pub mod file;
+pub mod logfile;
 pub mod memory;
 pub mod process;
 pub mod program;
 pub mod random;
+pub mod shared;
 pub mod signal;
 pub mod socket;
 pub mod title;
