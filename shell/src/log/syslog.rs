@@ -44,6 +44,7 @@ impl Syslog {
 
     /// Sends one line.
     pub fn write(&mut self, line: &mut Line, body: &Line, now_ms: u64) -> Result<(), Lost> {
+        let restarted = self.link.is_some();
         if let Some(link) = &self.link {
             match link.send(line, body) {
                 Ok(()) => return Ok(()),
@@ -54,7 +55,7 @@ impl Syslog {
                 Err(errno) => (self.link, self.fault) = (None, Some(errno)),
             }
         }
-        if now_ms >= self.retry_at_ms {
+        if restarted || now_ms >= self.retry_at_ms {
             self.retry_at_ms = now_ms.saturating_add(RETRY_MS);
             let _ = self.reopen();
         }
@@ -157,7 +158,7 @@ mod tests {
         drop(daemon);
         std::fs::remove_file(&path).unwrap();
         let daemon = UnixDatagram::bind(&path).unwrap();
-        write(&mut syslog, "again", 2_000).unwrap();
+        write(&mut syslog, "again", 1_001).unwrap();
         assert!(read(&daemon).ends_with(": again"));
         std::fs::remove_file(&path).unwrap();
     }
