@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rustix::process::Signal;
 
@@ -26,19 +26,34 @@ fn fill(path: &Path, bytes: u64) {
     file.write_all(b"\n").unwrap();
 }
 
-/// Keeps a name for every file that the log ever was, and sees that none is too long.
-fn keep_all(directory: &Path, ended: &AtomicBool) -> Vec<PathBuf> {
+/// Ends the keeper of names, also when the test fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Keeps a name for every file that the log ever was, and sees that none is too long. Counts its rounds.
+fn keep_all(directory: &Path, ended: &AtomicBool, rounds: &AtomicU32) -> Vec<PathBuf> {
     let mut kept = BTreeMap::new();
     loop {
         let last = ended.load(Ordering::Relaxed);
         for name in ["tg.log.1", "tg.log"] {
             let Ok(found) = fs::metadata(directory.join(name)) else { continue };
-            let known = directory.join(format!("kept.{}", found.ino()));
             assert!(found.len() <= SIZE, "{name} has {} bytes", found.len());
-            if !kept.contains_key(&found.ino()) && fs::hard_link(directory.join(name), &known).is_ok() {
-                kept.insert(fs::metadata(&known).unwrap().ino(), known);
+            // The name may be another file's by now.
+            let new = directory.join("kept");
+            if !kept.contains_key(&found.ino()) && fs::hard_link(directory.join(name), &new).is_ok() {
+                let inode = fs::metadata(&new).unwrap().ino();
+                let known = directory.join(format!("kept.{inode}"));
+                fs::rename(&new, &known).unwrap();
+                let _ = fs::remove_file(&new);
+                kept.insert(inode, known);
             }
         }
+        rounds.fetch_add(1, Ordering::Relaxed);
         if last {
             return kept.into_values().collect();
         }
@@ -51,12 +66,13 @@ fn a_log_turned_over_and_reopened_under_load_never_outgrows_its_size_and_loses_n
     let mut logged = Logged::with("Workers = 2", "File = tg.log\nMaxSize = 64K\nMaxDaily = 0").start();
     logged.server.workers(2);
     let directory = logged.server.directory.clone();
-    let ended = AtomicBool::new(false);
+    let (ended, kept_rounds) = (AtomicBool::new(false), AtomicU32::new(0));
     let rounds = 40;
     let problems = 50;
     let mut clients = 0;
     let kept = std::thread::scope(|scope| {
-        let keeper = scope.spawn(|| keep_all(&directory, &ended));
+        let end = End(&ended);
+        let keeper = scope.spawn(|| keep_all(&directory, &ended, &kept_rounds));
         for round in 0..rounds {
             // Every problem of a bad file is a line of the master, beside those of the workers.
             let bad: String = (0..problems).map(|problem| format!("Wrong{round}x{problem} = 1\n")).collect();
@@ -68,16 +84,20 @@ fn a_log_turned_over_and_reopened_under_load_never_outgrows_its_size_and_loses_n
             }
             let told = format!("Wrong{round}x{} = 1", problems - 1);
             let has = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_default().contains(&told);
+            wait_until("the problems", || has("tg.log") || has("tg.log.1"));
+            // A round does not fill two files: whoever looks once in each has seen all.
+            let seen = kept_rounds.load(Ordering::Relaxed) + 2;
+            wait_until("the keeper of names", || kept_rounds.load(Ordering::Relaxed) >= seen);
             if round % 10 == 9 {
-                // A hand renames too, in between. The keeper of names has this file already.
-                let _ = fs::rename(directory.join("tg.log"), directory.join("by-hand"));
+                // A hand renames too, in between.
+                fs::rename(directory.join("tg.log"), directory.join("by-hand")).unwrap();
                 send(logged.server.pid(), Signal::USR1);
+                wait_until("the new log", || directory.join("tg.log").exists());
             }
-            wait_until("the problems", || has("tg.log") || has("tg.log.1") || has("by-hand"));
         }
         send(logged.server.pid(), Signal::QUIT);
         assert_eq!(logged.server.end(), (Some(0), String::new()));
-        ended.store(true, Ordering::Relaxed);
+        drop(end);
         keeper.join().unwrap()
     });
     assert!(kept.len() > 6, "{kept:?}");
