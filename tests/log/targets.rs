@@ -130,3 +130,31 @@ fn the_journal_gets_priorities_and_no_dates_and_only_the_journal() {
         }
     }
 }
+
+#[test]
+fn a_confined_worker_turns_its_log_over_and_finds_a_syslog_daemon_that_restarted() {
+    let mut logged = Logged::with("Workers = 1\nConfine = on", "File = tg.log\nMaxSize = 64K");
+    if logged.server.run(&["-t", "-q", "-c", "tg.conf"]).status.code() == Some(78) {
+        println!("skipped: nothing is confined on this kind of machine");
+        return;
+    }
+    fs::write(logged.path("tg.log"), "an old line\n".repeat(46 * 1_024 / 12)).unwrap();
+    logged = logged.start();
+    let worker = logged.server.workers(1)[0];
+    fs::OpenOptions::new().append(true).open(logged.path("tg.log")).unwrap().set_len(50 * 1_024).unwrap();
+    logged.refuse(1);
+    wait_until("the rotation", || logged.path("tg.log.1").exists());
+    logged.refuse(2);
+    wait_until("the new log", || logged.log().contains(&refused(2)));
+    let daemon = Daemon::at(&logged);
+    logged.write_conf("Workers = 1\nConfine = on", "File = syslog:dev.log");
+    send(logged.server.pid(), Signal::HUP);
+    wait_until("the old worker to go", || super::server::is_gone(worker));
+    let worker = logged.server.workers(1)[0];
+    drop(daemon);
+    let daemon = Daemon::at(&logged);
+    send(worker, Signal::USR1);
+    logged.refuse(3);
+    assert!(daemon.until(&refused(3))[0].contains(&format!("tidegate[{worker}]: ")));
+    assert_eq!(logged.server.workers(1), [worker]);
+}

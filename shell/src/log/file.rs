@@ -16,9 +16,10 @@ use rustix::io::{self, Errno};
 use super::budget::Budget;
 use super::line::LINE_BYTES_MAX;
 use super::lost::Lost;
-use super::rotate::{self, Turned};
+use super::rotate::{self, Names, Turned};
 use super::tally::{self, What};
 use super::{RETRY_MS, Severity};
+use crate::os::logfile::Owner;
 use crate::os::{file, logfile};
 
 /// How large a file may become.
@@ -51,6 +52,8 @@ pub struct File {
     /// The same without links, and what the last full one is called.
     real: CString,
     old: CString,
+    /// Whose it is to be where it is made here.
+    owner: Option<Owner>,
     bound: Option<Bound>,
     budget: Option<Budget>,
     /// `None` while it cannot be opened.
@@ -66,17 +69,17 @@ pub struct File {
 
 impl File {
     /// Opens it, or remembers why it is not open.
-    pub fn new(path: &Path, bound: Option<Bound>, budget: Option<Budget>) -> Self {
+    pub fn new(path: &Path, owner: Option<Owner>, bound: Option<Bound>, budget: Option<Budget>) -> Self {
         let whole = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
         let name = whole(path);
-        let opened = logfile::open(&name);
+        let opened = logfile::open(&name, owner);
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let mut old = real.clone().into_os_string();
         old.push(".1");
         let (real, old) = (whole(&real), whole(Path::new(&old)));
         let fault = opened.as_ref().err().copied();
         let file = opened.ok();
-        Self { name, real, old, bound, budget, file, fault, retry_at_ms: 0, emptied: None, torn: false }
+        Self { name, real, old, owner, bound, budget, file, fault, retry_at_ms: 0, emptied: None, torn: false }
     }
 
     /// Adds one line.
@@ -97,7 +100,7 @@ impl File {
 
     /// Opens the name again: what it was may have been renamed since. What cannot be opened stays as it was.
     pub fn reopen(&mut self) -> io::Result<()> {
-        self.take(logfile::open(&self.name))
+        self.take(logfile::open(&self.name, self.owner))
     }
 
     /// Moves it aside if it is at its mark. For the keeper, who was asked to.
@@ -135,7 +138,7 @@ impl File {
     fn find(&mut self, now_ms: u64) -> Result<(), Lost> {
         if self.file.is_none() && now_ms >= self.retry_at_ms {
             self.retry_at_ms = now_ms.saturating_add(RETRY_MS);
-            let _ = self.take(logfile::open(&self.name));
+            let _ = self.take(logfile::open(&self.name, self.owner));
         }
         match (&self.file, self.fault) {
             (None, Some(errno)) => Err(Lost::Absent(errno)),
@@ -167,14 +170,15 @@ impl File {
             return Ok(true);
         }
         // Someone else may have moved it aside, or removed it.
-        if let Ok(named) = logfile::open_existing(&self.name)
+        if let Ok(named) = logfile::open_existing(&self.name, self.owner)
             && logfile::look(&named).is_ok_and(|named| named.id != look.id)
         {
             let _ = self.take(Ok(named));
         } else if !keeps {
             rotate::ask();
         } else if let Some(file) = &self.file {
-            match rotate::turn_over(file.as_fd(), &self.name, &self.real, &self.old) {
+            let names = Names { name: &self.name, real: &self.real, old: &self.old };
+            match rotate::turn_over(file.as_fd(), names, self.owner) {
                 Turned::Anew(opened) => _ = self.take(Ok(opened)),
                 Turned::Emptied(errno) => self.emptied = Some(errno),
                 Turned::Kept => {}

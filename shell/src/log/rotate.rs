@@ -11,7 +11,7 @@ use rustix::io::{self, Errno};
 
 use super::tally::{self, What};
 use crate::os::bell::Bell;
-use crate::os::logfile;
+use crate::os::logfile::{self, Owner};
 
 static BELL: OnceLock<Bell> = OnceLock::new();
 
@@ -44,14 +44,25 @@ pub enum Turned {
     Kept,
 }
 
-/// Renames the file and opens its name anew. `name` is what the configuration says and may lead through links; `real`
-/// is where it led, and only that is renamed, so that a link stays one.
-pub fn turn_over(file: BorrowedFd<'_>, name: &CStr, real: &CStr, old: &CStr) -> Turned {
+/// What a log is called.
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    /// By the configuration, perhaps through links.
+    pub name: &'a CStr,
+    /// Where that led: only this is renamed, so that a link stays one.
+    pub real: &'a CStr,
+    /// Once it is full.
+    pub old: &'a CStr,
+}
+
+/// Renames the file and opens its name anew.
+pub fn turn_over(file: BorrowedFd<'_>, names: Names<'_>, owner: Option<Owner>) -> Turned {
+    let Names { name, real, old } = names;
     if !logfile::claim(file) {
         return Turned::Kept;
     }
     let turned = match move_aside(file, real, old) {
-        Ok(()) => logfile::open_like(name, file).map_or(Turned::Kept, Turned::Anew),
+        Ok(()) => logfile::open_like(name, file, owner).map_or(Turned::Kept, Turned::Anew),
         Err(errno) => logfile::empty(file).map_or(Turned::Kept, |()| Turned::Emptied(errno)),
     };
     logfile::release(file);

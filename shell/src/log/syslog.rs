@@ -1,11 +1,11 @@
 //! A log that is the machine's syslog: datagrams to `/dev/log`, or one stream where the socket is that.
 //!
-//! Connected at the start and again when a send fails because the daemon restarted: at once, then at most once a
-//! second, without asking for memory. It never waits: a daemon that does not read loses lines, which are counted.
-//! While nobody is there, standard error has the lines.
+//! Each datagram is sent to the path anew, so a daemon that restarted, or came late, needs no new connection: a worker
+//! whose calls are confined may make none. A stream is connected again when it breaks, at once, then at most once a
+//! second, and not by such a worker. Nothing here waits or asks for memory: a daemon that does not read loses lines,
+//! which are counted. While nobody is there, standard error has them.
 
-use std::ffi::CStr;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -16,67 +16,83 @@ use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, S
 use super::RETRY_MS;
 use super::line::Line;
 use super::lost::Lost;
+use crate::os::confine;
 
 pub struct Syslog {
     path: CString,
-    /// `None` where the path is too long for one.
-    address: Option<SocketAddrUnix>,
-    link: Option<Link>,
+    /// Why there is none: a path too long, no socket.
+    sender: Result<Sender, Errno>,
+    /// Where the daemon listens for those.
+    stream: Option<OwnedFd>,
     fault: Option<Errno>,
     retry_at_ms: u64,
 }
 
-struct Link {
+/// Datagrams to one path.
+struct Sender {
+    address: SocketAddrUnix,
     socket: OwnedFd,
-    /// Of a stream each line ends with a zero, as the C library writes them.
-    stream: bool,
 }
 
 impl Syslog {
-    /// Connects, or remembers why not.
+    /// Finds the daemon, or remembers why not.
     pub fn new(path: &Path) -> Self {
         let path = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
-        let address = SocketAddrUnix::new(path.as_c_str()).ok();
-        let mut syslog = Self { path, address, link: None, fault: None, retry_at_ms: 0 };
+        let sender = SocketAddrUnix::new(path.as_c_str())
+            .and_then(|address| Ok(Sender { address, socket: open(SocketType::DGRAM)? }));
+        let mut syslog = Self { path, sender, stream: None, fault: None, retry_at_ms: 0 };
         let _ = syslog.reopen();
         syslog
     }
 
     /// Sends one line.
     pub fn write(&mut self, line: &mut Line, body: &Line, now_ms: u64) -> Result<(), Lost> {
-        let restarted = self.link.is_some();
-        if let Some(link) = &self.link {
-            match link.send(line, body) {
-                Ok(()) => return Ok(()),
-                // A daemon that is there and does not read, or will not take this.
-                Err(errno @ (Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MSGSIZE)) => {
-                    return Err(Lost::Refused(errno));
-                }
-                Err(errno) => (self.link, self.fault) = (None, Some(errno)),
+        let broken = match &self.stream {
+            Some(stream) => match send_on(stream, line, body) {
+                Err(errno) if !is_busy(errno) => true,
+                answer => return answer.map_err(Lost::Refused),
+            },
+            None => false,
+        };
+        if broken {
+            self.stream = None;
+        }
+        match self.send(line, body) {
+            Err(Errno::PROTOTYPE) if broken || now_ms >= self.retry_at_ms => {
+                self.retry_at_ms = now_ms.saturating_add(RETRY_MS);
+                self.reopen().map_err(Lost::Absent)?;
+                let stream = self.stream.as_ref().ok_or(Lost::Absent(Errno::PROTOTYPE))?;
+                send_on(stream, line, body).map_err(Lost::Refused)
             }
-        }
-        if restarted || now_ms >= self.retry_at_ms {
-            self.retry_at_ms = now_ms.saturating_add(RETRY_MS);
-            let _ = self.reopen();
-        }
-        match &self.link {
-            Some(link) => link.send(line, body).map_err(Lost::Refused),
-            None => Err(Lost::Absent(self.fault.unwrap_or(Errno::NOTCONN))),
+            Err(errno) if is_busy(errno) => Err(Lost::Refused(errno)),
+            Err(errno) => {
+                self.fault = Some(errno);
+                Err(Lost::Absent(errno))
+            }
+            Ok(()) => {
+                self.fault = None;
+                Ok(())
+            }
         }
     }
 
-    /// Connects anew. What cannot be connected stays as it was.
+    /// Finds the daemon anew. A stream that cannot be connected stays as it was.
     pub fn reopen(&mut self) -> io::Result<()> {
-        let address = self.address.as_ref().ok_or(Errno::NAMETOOLONG);
-        match address.and_then(Link::open) {
-            Ok(link) => {
-                (self.link, self.fault) = (Some(link), None);
+        if confine::is_applied() {
+            // Datagrams find it by themselves, and a stream is out of reach.
+            return if self.stream.is_some() { Ok(()) } else { self.fault.map_or(Ok(()), Err) };
+        }
+        let found = match &self.sender {
+            Ok(sender) => find(&sender.address),
+            Err(errno) => Err(*errno),
+        };
+        match found {
+            Ok(stream) => {
+                (self.stream, self.fault) = (stream, None);
                 Ok(())
             }
             Err(errno) => {
-                if self.link.is_none() {
-                    self.fault = Some(errno);
-                }
+                self.fault = Some(errno);
                 Err(errno)
             }
         }
@@ -84,8 +100,8 @@ impl Syslog {
 
     /// Goes on with what is connected if this is not.
     pub fn inherit(&mut self, from: &mut Self) {
-        if self.link.is_none() && from.link.is_some() {
-            (self.link, self.fault) = (from.link.take(), None);
+        if self.fault.is_some() && from.stream.is_some() {
+            (self.stream, self.fault) = (from.stream.take(), None);
         }
     }
 
@@ -96,29 +112,40 @@ impl Syslog {
     pub fn fault(&self) -> Option<Errno> {
         self.fault
     }
-}
-
-impl Link {
-    fn open(address: &SocketAddrUnix) -> io::Result<Self> {
-        match Self::connect(address, SocketType::DGRAM) {
-            Err(Errno::PROTOTYPE) => Self::connect(address, SocketType::STREAM),
-            answer => answer,
-        }
-    }
-
-    fn connect(address: &SocketAddrUnix, kind: SocketType) -> io::Result<Self> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
-        net::connect(&socket, address)?;
-        Ok(Self { socket, stream: kind == SocketType::STREAM })
-    }
 
     fn send(&self, line: &mut Line, body: &Line) -> io::Result<()> {
-        let bytes = line.finish(body, if self.stream { b"\0" } else { b"" });
-        let sent = net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?;
-        // The rest of a line would be taken for another: this stream is of no more use.
-        if sent == bytes.len() { Ok(()) } else { Err(Errno::PIPE) }
+        let Sender { address, socket } = self.sender.as_ref().map_err(|errno| *errno)?;
+        net::sendto(socket, line.finish(body, b""), SendFlags::NOSIGNAL, address).map(|_| ())
     }
+}
+
+/// Whether someone listens there: for a stream, which is connected then, or for datagrams.
+fn find(address: &SocketAddrUnix) -> io::Result<Option<OwnedFd>> {
+    match net::connect(open(SocketType::DGRAM)?, address) {
+        Ok(()) => Ok(None),
+        Err(Errno::PROTOTYPE) => {
+            let stream = open(SocketType::STREAM)?;
+            net::connect(&stream, address).map(|()| Some(stream))
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+fn open(kind: SocketType) -> io::Result<OwnedFd> {
+    net::socket_with(AddressFamily::UNIX, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
+}
+
+/// Of a stream each line ends with a zero, as the C library writes them.
+fn send_on(stream: &OwnedFd, line: &mut Line, body: &Line) -> io::Result<()> {
+    let bytes = line.finish(body, b"\0");
+    let sent = net::send(stream, bytes, SendFlags::NOSIGNAL)?;
+    // The rest of a line would be taken for another: this stream is of no more use.
+    if sent == bytes.len() { Ok(()) } else { Err(Errno::PIPE) }
+}
+
+/// A daemon that is there, and does not read or will not take this.
+fn is_busy(errno: Errno) -> bool {
+    matches!(errno, Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MSGSIZE)
 }
 
 #[cfg(test)]
@@ -152,13 +179,12 @@ mod tests {
         let mut syslog = Syslog::new(&path);
         assert_eq!(write(&mut syslog, "nobody", 0), Err(Lost::Absent(Errno::NOENT)));
         let daemon = UnixDatagram::bind(&path).unwrap();
-        assert_eq!(write(&mut syslog, "too soon", 999), Err(Lost::Absent(Errno::NOENT)), "one try a second");
-        write(&mut syslog, "late", 1_000).unwrap();
+        write(&mut syslog, "late", 0).unwrap();
         assert_eq!(read(&daemon), format!("<28>tidegate[{}]: late", std::process::id()));
         drop(daemon);
         std::fs::remove_file(&path).unwrap();
         let daemon = UnixDatagram::bind(&path).unwrap();
-        write(&mut syslog, "again", 1_001).unwrap();
+        write(&mut syslog, "again", 0).unwrap();
         assert!(read(&daemon).ends_with(": again"));
         std::fs::remove_file(&path).unwrap();
     }
@@ -172,6 +198,24 @@ mod tests {
         assert_eq!(lost, Some(Lost::Refused(Errno::AGAIN)));
         read(&daemon);
         write(&mut syslog, "awake", 0).unwrap();
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_stream_that_breaks_is_connected_again_and_may_have_become_datagrams() {
+        let path = scratch("broken");
+        let daemon = UnixListener::bind(&path).unwrap();
+        let mut syslog = Syslog::new(&path);
+        drop(daemon);
+        assert_eq!(write(&mut syslog, "nobody", 0), Err(Lost::Absent(Errno::CONNREFUSED)));
+        std::fs::remove_file(&path).unwrap();
+        let daemon = UnixListener::bind(&path).unwrap();
+        write(&mut syslog, "again", 0).unwrap();
+        drop(daemon);
+        std::fs::remove_file(&path).unwrap();
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        write(&mut syslog, "changed", 1).unwrap();
+        assert!(read(&daemon).ends_with(": changed"));
         std::fs::remove_file(&path).unwrap();
     }
 

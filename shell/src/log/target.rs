@@ -13,7 +13,7 @@ use super::form::Form;
 use super::line::Line;
 use super::lost::Lost;
 use super::syslog::Syslog;
-use crate::os::logfile;
+use crate::os::logfile::{self, Owner};
 use crate::settings::{self, Destination};
 
 /// Open already, so that changing to it cannot fail.
@@ -28,13 +28,13 @@ enum Kind {
 impl Target {
     pub(super) const STDERR: Self = Self(Kind::Stderr);
 
-    /// What the settings name, for so many processes that write at a time.
-    pub fn open(log: &settings::Log, processes: u64) -> Self {
+    /// What the settings name, for so many processes that write at a time. A file made here is given to the owner.
+    pub fn open(log: &settings::Log, processes: u64, owner: Option<Owner>) -> Self {
         Self(match &log.to {
             Destination::Stderr => Kind::Stderr,
             Destination::File(path) => {
                 let bound = Bound::of(log.max_bytes, processes);
-                Kind::File(File::new(path, bound, Budget::of(log.daily_bytes)))
+                Kind::File(File::new(path, owner, bound, Budget::of(log.daily_bytes)))
             }
             Destination::Syslog(path) => Kind::Syslog(Syslog::new(path)),
         })
@@ -43,7 +43,7 @@ impl Target {
     /// Only for tests of what stands above: a file, whatever it is, without bounds.
     #[cfg(test)]
     pub(super) fn at(path: &Path) -> Self {
-        Self(Kind::File(File::new(path, None, None)))
+        Self(Kind::File(File::new(path, None, None, None)))
     }
 
     /// Writes one line.

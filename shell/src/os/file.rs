@@ -85,10 +85,11 @@ impl PidFile {
         if io::pwrite(&self.file, text.as_bytes(), 0)? == text.len() { Ok(()) } else { Err(Errno::NOSPC) }
     }
 
-    /// Removes the file while it is still locked, so that no other server's file is ever removed.
+    /// Removes the file while it is still locked, so that no other server's file is ever removed. Where that is not
+    /// allowed (any more) it is left empty: nobody should find a number in it that is another process's one day.
     pub fn remove(self) {
-        if same_file(&self.file, &self.path) {
-            let _ = fs::unlink(&self.path);
+        if same_file(&self.file, &self.path) && fs::unlink(&self.path).is_err() {
+            let _ = fs::ftruncate(&self.file, 0);
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{self, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
-use rustix::io;
+use rustix::io::{self, Errno};
 
 use super::file;
 
@@ -21,14 +21,32 @@ pub struct Look {
     pub id: (u64, u64),
 }
 
-/// Opens a log to add to it, made if it is not there. A pipe that nobody reads is `ENXIO`.
-pub fn open(name: &CStr) -> io::Result<OwnedFd> {
-    fs::open(name, flags() | OFlags::CREATE, Mode::from_raw_mode(0o640))
+/// User and group of a file; what is `None` stays.
+pub type Owner = (Option<Uid>, Option<Gid>);
+
+/// Opens a log: created if it is not there, appended to, and given to the owner if it is created.
+///
+/// With an owner the directory may be the owner's too, who could put a link or a pipe in the log's place and have root
+/// write where it points: no link is followed then, and what was there already is not given away. A pipe without a
+/// reader is refused and not waited for.
+pub fn open(name: &CStr, owner: Option<Owner>) -> io::Result<OwnedFd> {
+    let mode = Mode::from_raw_mode(0o640);
+    let Some((user, group)) = owner else { return fs::open(name, flags() | OFlags::CREATE, mode) };
+    match fs::open(name, flags() | OFlags::CREATE | OFlags::EXCL, mode) {
+        Ok(file) => {
+            // A file system without owners refuses; this process can write it all the same.
+            let _ = fs::fchown(&file, user, group);
+            Ok(file)
+        }
+        Err(Errno::EXIST) => open_existing(name, owner),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// The same, but not made.
-pub fn open_existing(name: &CStr) -> io::Result<OwnedFd> {
-    fs::open(name, flags(), Mode::empty())
+pub fn open_existing(name: &CStr, owner: Option<Owner>) -> io::Result<OwnedFd> {
+    let link = if owner.is_some() { OFlags::NOFOLLOW } else { OFlags::empty() };
+    fs::open(name, flags() | link, Mode::empty())
 }
 
 pub fn look(file: impl AsFd) -> io::Result<Look> {
@@ -67,12 +85,14 @@ pub fn empty(file: impl AsFd) -> io::Result<()> {
     fs::ftruncate(file, 0)
 }
 
-/// Opens the name anew, for the same user, group and mode as the file that had it before.
-pub fn open_like(name: &CStr, before: impl AsFd) -> io::Result<OwnedFd> {
-    let opened = open(name)?;
-    if let Ok(stat) = fs::fstat(before) {
-        // One that may not give files away owns them already.
-        let _ = fs::fchown(&opened, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)));
+/// Opens the name anew, with the mode of the file that had it before; without an owner for that one's user and group.
+pub fn open_like(name: &CStr, before: impl AsFd, owner: Option<Owner>) -> io::Result<OwnedFd> {
+    let opened = open(name, owner)?;
+    if let (Ok(stat), Ok(Look { bytes: 0, .. })) = (fs::fstat(before), look(&opened)) {
+        if owner.is_none() {
+            // One that may not give files away owns them already.
+            let _ = fs::fchown(&opened, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)));
+        }
         let _ = fs::fchmod(&opened, Mode::from_raw_mode(stat.st_mode & 0o777));
     }
     Ok(opened)
