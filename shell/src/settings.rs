@@ -27,6 +27,7 @@ pub struct Process {
     pub pid_file: Option<PathBuf>,
     pub open_files: u32,
     pub drain_ms: u64,
+    pub upgrade_ms: u64,
     pub respawn_limit: u32,
 }
 
