@@ -23,14 +23,15 @@ usage: tidegate [options]                 serve
       --json                with -t, print the price as JSON
   -T, --dump                check it, and print it with every default filled in
   -s, --signal WORD         tell the running server: stop (now), quit (once its connections are done),
-                            reload (its configuration), reopen (its log, after the file was renamed)
+                            reload (its configuration), reopen (its log, after the file was renamed),
+                            upgrade (start the program that lies in its place now, and make way for it)
   -v, --version             print the version
   -V, --build               print the version and how it was built
   -h, --help                print this
       --help-conf           print every configuration key
 
 signals: TERM and INT stop, QUIT drains and stops, HUP reloads, USR1 reopens the log,
-         WINCH drains the workers until a HUP
+         USR2 upgrades, WINCH drains the workers until a HUP
 exit codes: 0 fine, 64 usage, 66 no such file, 69 in use or not running, 70 workers kept dying,
             71 system error, 73 cannot create, 77 not permitted, 78 configuration
 ";
@@ -115,7 +116,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, lexop
 
 fn request(name: &str) -> Result<Request, lexopt::Error> {
     Request::named(name)
-        .ok_or_else(|| format!("-s {name}: not a signal; known are stop, quit, reload and reopen").into())
+        .ok_or_else(|| format!("-s {name}: not a signal; known are stop, quit, reload, reopen and upgrade").into())
 }
 
 /// Help and version win over everything; otherwise two different actions are a mistake.

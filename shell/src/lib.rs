@@ -6,9 +6,9 @@
 //!    leave without having served.
 //!    [`price`] says what they will cost, by the layout in [`storage`] that the worker takes.
 //! 2. [`start`] opens the log, the lock and the [`listeners`], and with [`daemon`] leaves the terminal;
-//!    [`welcome`] greets whoever stayed at it.
-//! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
-//!    its signals.
+//!    [`welcome`] greets whoever stayed at it. [`ready`] is its word to whoever waits for it.
+//! 3. [`master`] forks workers and carries out the orders of the core's supervisor, reloads, and makes way for a new
+//!    program, to which [`handover`] gives the sockets; [`control`] is the other end of its signals.
 //! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
 //!
 //! [`log`] writes what any of them has to say. [`os`] is everything asked of Linux, and the only unsafe code.
@@ -21,6 +21,7 @@ pub mod conf;
 pub mod control;
 pub mod daemon;
 pub mod exit;
+pub mod handover;
 pub mod listeners;
 pub mod log;
 pub mod master;
@@ -28,6 +29,7 @@ pub mod net;
 #[allow(unsafe_code)]
 pub mod os;
 pub mod price;
+pub mod ready;
 pub mod settings;
 pub mod start;
 pub mod storage;

@@ -2,12 +2,13 @@
 //! all, and unix paths removed at the end.
 //!
 //! A reload stages first: what is new is opened beside what there is, and a failure changes nothing. A listener whose
-//! address stays is the same socket all along, so that nobody is refused and nobody in its backlog is lost.
+//! address stays is the same socket all along, so that nobody is refused and nobody in its backlog is lost. So it is
+//! over an upgrade; a path then belongs to the old server until the new one serves.
 //!
 //! A failure is told with the address, the key it came from and what to do. A unix socket's path left by a crash is
 //! removed only when nobody answers on it.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, FileType};
@@ -27,6 +28,10 @@ pub struct Listeners {
     all: Vec<Listener>,
     /// Paths of sockets that were given away.
     paths: Vec<Made>,
+    /// Paths that another server made and will leave to us.
+    lent: Vec<PathBuf>,
+    /// Paths left to another server. It may have no use for one, or may be gone: then they are still ours to remove.
+    left: Vec<Made>,
 }
 
 struct Listener {
@@ -84,6 +89,12 @@ impl Listener {
         Ok(Self { address: socket.address.clone(), backlog: socket.backlog, fd, made })
     }
 
+    fn keep(&self, vigil: Vigil) {
+        if self.address.port().is_some() {
+            let _ = socket::keep_vigil(&self.fd, vigil);
+        }
+    }
+
     /// Whether this is what the socket asks for. A unix path that someone removed reaches nobody: it is made again.
     fn serves(&self, socket: &Socket) -> bool {
         self.address == socket.address && self.made.as_ref().is_none_or(Made::is_still_there)
@@ -106,7 +117,24 @@ type Identity = (u64, u64, i64, u64);
 impl Listeners {
     /// Opens all, or none: whatever was made before a failure is removed.
     pub fn open(sockets: &[Socket]) -> Result<Self, Failure> {
+        Self::inherit(sockets, Vec::new())
+    }
+
+    /// The same, on sockets that another server handed over where they are what is asked for. The rest is closed here.
+    pub fn inherit(sockets: &[Socket], handed: Vec<(String, OwnedFd)>) -> Result<Self, Failure> {
         let mut listeners = Self::default();
+        for (name, fd) in handed {
+            let Some(socket) = sockets.iter().find(|socket| socket.address.to_string() == name) else { continue };
+            let address = socket.address.clone();
+            if !socket::is_listener_on(&fd, &address) {
+                return Err(Failure::new(exit::OS, format!("what was handed over as {name} does not listen there")));
+            }
+            if let Address::Unix(path) = &address {
+                listeners.lent.push(path.clone());
+            }
+            // Not known, so that it is set.
+            listeners.all.push(Listener { address, backlog: 0, fd, made: None });
+        }
         let staged = listeners.stage(sockets)?;
         listeners.change(staged);
         Ok(listeners)
@@ -139,9 +167,7 @@ impl Listeners {
                     if listener.backlog != backlog && socket::set_backlog(&listener.fd, backlog).is_ok() {
                         listener.backlog = backlog;
                     }
-                    if listener.address.port().is_some() {
-                        let _ = socket::keep_vigil(&listener.fd, vigil);
-                    }
+                    listener.keep(vigil);
                     self.all.push(listener);
                     changed.kept += 1;
                 }
@@ -168,6 +194,36 @@ impl Listeners {
         parts.collect()
     }
 
+    /// What another server may be handed, by address. Not a socket whose path was removed: it reaches nobody.
+    pub fn shared(&self) -> impl Iterator<Item = (&Address, BorrowedFd<'_>)> {
+        let reached = self.all.iter().filter(|listener| listener.made.as_ref().is_none_or(Made::is_still_there));
+        reached.map(|listener| (&listener.address, listener.fd.as_fd()))
+    }
+
+    /// The other server serves: closes the sockets, and leaves it the paths.
+    pub fn leave(&mut self) {
+        self.left.extend(self.all.drain(..).filter_map(|listener| listener.made));
+    }
+
+    /// We serve: what was lent is ours.
+    pub fn own(&mut self) {
+        for path in self.lent.drain(..) {
+            let made = Made::at(&path);
+            match self.all.iter_mut().find(|listener| listener.address == Address::Unix(path.clone())) {
+                Some(listener) => listener.made = made,
+                None => self.paths.extend(made),
+            }
+        }
+    }
+
+    /// The other server failed, and may have set the sockets up for itself.
+    pub fn reclaim(&self, sockets: &[Socket]) {
+        for (listener, socket) in self.all.iter().zip(sockets) {
+            let _ = socket::set_backlog(&listener.fd, socket.backlog);
+            listener.keep(vigil(socket));
+        }
+    }
+
     /// Closes the sockets and removes their paths: nobody can connect any more, and another server may.
     pub fn close(&mut self) {
         self.remove_paths();
@@ -179,6 +235,9 @@ impl Listeners {
     pub fn remove_paths(&mut self) {
         let listening = self.all.iter_mut().filter_map(|listener| listener.made.take());
         for made in listening.chain(self.paths.drain(..)) {
+            made.remove();
+        }
+        for made in self.left.drain(..).filter(|made| is_stale(&made.path)) {
             made.remove();
         }
     }
@@ -315,6 +374,45 @@ mod tests {
         listeners.remove_paths();
         assert!(!kept.exists() && !new.exists());
         std::fs::remove_file(&blocked).unwrap();
+    }
+
+    /// What the new server is handed: the same sockets, by other descriptors.
+    fn handed(listeners: &Listeners) -> Vec<(String, OwnedFd)> {
+        listeners.shared().map(|(address, fd)| (address.to_string(), fd.try_clone_to_owned().unwrap())).collect()
+    }
+
+    #[test]
+    fn over_an_upgrade_paths_change_hands_with_readiness_and_what_nobody_serves_is_removed() {
+        let [kept, gone, new] = ["over-kept", "over-gone", "over-new"].map(scratch);
+        let mut old = Listeners::open(&[unix_at(&kept), unix_at(&gone)]).unwrap();
+        let inode = identity(&kept);
+        let mut failed = Listeners::inherit(&[unix_at(&new), unix_at(&kept)], handed(&old)).unwrap();
+        assert!(new.exists());
+        failed.remove_paths();
+        assert!(kept.exists() && gone.exists() && !new.exists(), "what was lent is not its to remove");
+        let mut next = Listeners::inherit(&[unix_at(&new), unix_at(&kept)], handed(&old)).unwrap();
+        next.own();
+        old.leave();
+        old.remove_paths();
+        assert!(kept.exists() && new.exists() && !gone.exists());
+        assert_eq!(identity(&kept), inode);
+        assert_eq!(next.all.len(), 2);
+        next.remove_paths();
+        assert!(!kept.exists() && !new.exists());
+    }
+
+    #[test]
+    fn what_is_handed_over_under_a_wrong_name_is_refused() {
+        let [here, there] = ["wrong-here", "wrong-there"].map(scratch);
+        let mut listeners = Listeners::open(&[unix_at(&here)]).unwrap();
+        let mut wrong = handed(&listeners);
+        wrong[0].0 = Address::Unix(there.clone()).to_string();
+        let failure = Listeners::inherit(&[unix_at(&there)], wrong).err().unwrap();
+        assert!(failure.text.contains("does not listen there"), "{}", failure.text);
+        // A path that someone removed reaches nobody: that socket stays behind.
+        std::fs::remove_file(&here).unwrap();
+        assert!(handed(&listeners).is_empty());
+        listeners.remove_paths();
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub const DIRECTIVES: &[Directive] = &[
         key: "UpgradeTimeout",
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "1m",
-        help: "How long a new program may take to serve before it is killed and the old one goes on; 0 is no limit.",
+        help: "How long a new program may take until it serves and replaces this one; 0 is no limit.",
     },
     Directive {
         section: "Process",
