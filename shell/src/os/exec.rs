@@ -1,8 +1,9 @@
 //! Running the program of our own path again, whatever lies there by now, and what goes along: arguments, environment,
 //! directory and some descriptors.
 //!
-//! `std::process::Command` does the fork and the exec (by `posix_spawn`, so the process is not copied) with an empty
-//! signal mask. Every descriptor of ours is close-on-exec; those that go along are not for the length of that call.
+//! `std::process::Command` does the fork and the exec, by `posix_spawn`, so the process is not copied. Every descriptor
+//! of ours is close-on-exec; those that go along are not for the length of that call. The signal mask goes along too: a
+//! signal that comes before the new program opens its own waits for it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
