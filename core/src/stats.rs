@@ -38,6 +38,8 @@ named_enum! {
         RefusedDenied = "refused_denied",
         /// Newcomers closed at once because their client has `PerClient` connections.
         RefusedPerClient = "refused_per_client",
+        /// Newcomers closed at once because all `Connections` are taken (`WhenFull = refuse`).
+        RefusedFull = "refused_full",
         /// Bytes received.
         BytesIn = "bytes_in",
         /// Bytes sent.

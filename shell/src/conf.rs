@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::conf::{self, Document, Problem, Section};
 use ufmt::uWrite;
 
@@ -123,7 +124,11 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
-        oldest_makes_room: section.text("WhenFull") == "oldest",
+        when_full: match section.text("WhenFull") {
+            "refuse" => WhenFull::Refuse,
+            "oldest" => WhenFull::Oldest,
+            _ => WhenFull::Wait,
+        },
         per_client: narrow(section.number("PerClient")),
         accept_rate: narrow(section.number("AcceptRate")),
         allow: section.prefixes("Allow").collect(),
@@ -134,6 +139,8 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         write_ms: section.time_ms("WriteTimeout"),
         keepalive_ms: section.time_ms("KeepAlive"),
         user_timeout_ms: section.time_ms("UserTimeout"),
+        receive_bytes: narrow(section.size("ReceiveBuffer")),
+        send_bytes: narrow(section.size("SendBuffer")),
         info: section.text("DBInfo").to_string(),
     }
 }

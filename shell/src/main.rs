@@ -44,9 +44,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
         Action::Test => {
             let loaded = conf::load(options)?;
             let price = price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
-            if let Some(warning) = price::check_descriptors(&loaded.settings, price::files_allowed(&loaded.settings)) {
-                say(&format!("{}: {warning}", loaded.name));
-            }
+            price::check_descriptors(&loaded.settings, &loaded.name)?;
             match (options.quiet, options.json) {
                 (_, true) => print(&price.json()),
                 (true, _) => {}

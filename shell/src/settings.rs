@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::conf;
 use tidegate_core::prefix::Prefix;
 
@@ -65,8 +66,7 @@ pub struct Socket {
     pub address: Address,
     pub service: String,
     pub connections: u32,
-    /// Whether the connection that was silent for longest makes room when all are taken.
-    pub oldest_makes_room: bool,
+    pub when_full: WhenFull,
     /// Connections of one client; 0 is no limit.
     pub per_client: u32,
     /// Connections let in a second; 0 is no limit.
@@ -81,6 +81,9 @@ pub struct Socket {
     pub keepalive_ms: u64,
     /// How long the kernel waits for an acknowledgement; 0 is its own limit.
     pub user_timeout_ms: u64,
+    /// The kernel's buffers of a connection; 0 is its own choice.
+    pub receive_bytes: u32,
+    pub send_bytes: u32,
     /// `DBInfo`: free text for the service.
     pub info: String,
 }

@@ -20,7 +20,7 @@ use crate::os::bell::Bell;
 use crate::os::exec::Origin;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
-use crate::os::{title, trim};
+use crate::os::{process, title, trim};
 use crate::price::{self, Machine};
 use crate::ready::Ready;
 use crate::settings::Settings;
@@ -55,6 +55,7 @@ fn run_logged(start: Start<'_>, loaded: Loaded) -> Result<u8, Failure> {
     let price = price::check(&loaded.settings, &Machine::here(), &loaded.full_name)?;
     price::check_reload(&loaded.settings, &price, start.inheritance.leaving_bytes, &loaded.full_name)?;
     price::check_free(&loaded.settings, &price)?;
+    price::check_descriptors(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
     let lent = start.inheritance.pid_file.take();
     let pid_file = loaded.settings.process.pid_file.as_deref().map(|path| lock(path, lent)).transpose()?;
@@ -184,9 +185,8 @@ impl Held {
 
 /// Sets `OpenFiles`; without it, raises the limit to what the connections of a worker need beside its own files.
 pub fn limit_open_files(settings: &Settings) {
-    let allowed = price::files_allowed(settings);
-    if let Some(warning) = price::check_descriptors(settings, allowed) {
-        report(Severity::Warn, None, format_args!("{warning}"));
+    if let Some(files) = price::files_wanted(settings) {
+        process::limit_open_files(files);
     }
 }
 

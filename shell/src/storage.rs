@@ -4,6 +4,7 @@
 //! what `-t` prints is what is asked for, to the byte.
 
 use rustix::io;
+use tidegate_core::admission::WhenFull;
 use tidegate_core::dispatch::Storage;
 use tidegate_core::service::BuiltIn;
 
@@ -39,7 +40,7 @@ impl Shape {
             slots: connections(|_| true),
             // A table works best half empty.
             clients: 2 * connections(|socket| socket.per_client > 0),
-            elders: connections(|socket| socket.oldest_makes_room),
+            elders: connections(|socket| socket.when_full == WhenFull::Oldest),
             blocks: settings.memory.blocks as usize,
             block_bytes: settings.memory.block_bytes as usize,
         }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io;
-use tidegate_core::admission::{Admission, WhenFull};
+use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::limits::LISTENERS_MAX;
@@ -90,7 +90,7 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
             deny: &socket.deny,
             per_client: socket.per_client,
             per_second: socket.accept_rate,
-            when_full: if socket.oldest_makes_room { WhenFull::Oldest } else { WhenFull::Wait },
+            when_full: socket.when_full,
         };
         let id = dispatcher.listen(&mut net, fd, socket.connections, rules).map_err(|_| io::Errno::NOMEM)?;
         dispatcher.admit(id, admission).map_err(|_| io::Errno::NOMEM)?;

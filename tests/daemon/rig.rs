@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::net::sockopt;
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::server::{DEADLINE, Server, children, is_gone, send, wait_until};
 
@@ -89,6 +89,12 @@ impl Rig {
 
     pub fn log(&self) -> String {
         fs::read_to_string(self.server.directory.join("tg.log")).unwrap()
+    }
+
+    /// Takes descriptors away from a worker that serves; the limit it had.
+    pub fn limit_files(&self, worker: i32, files: u64) -> u64 {
+        let limit = Rlimit { current: Some(files), maximum: getrlimit(Resource::Nofile).maximum };
+        prlimit(Pid::from_raw(worker), Resource::Nofile, limit).unwrap().current.unwrap_or(u64::MAX)
     }
 
     /// Ends the server with this signal and checks how it went; the whole log.

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Output, Stdio};
 use std::time::Instant;
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use server::{Server, children, exists, free_port, is_gone, send, stat, title, wait_until};
 
 fn text(bytes: &[u8]) -> String {
@@ -189,10 +189,16 @@ fn a_daemon_has_its_own_session_null_descriptors_and_no_mask() {
 
 #[test]
 fn a_server_that_cannot_serve_says_so_instead_of_having_started() {
-    for process in ["OpenFiles = 7", "OpenFiles = 7\nDaemon = on", "OpenFiles = 7\nWorkers = 0"] {
-        let server = Server::with(process);
-        let said = failed(&server.run(&["-c", "tg.conf"]), 71);
-        assert!(said.contains("EMFILE"), "{process}: {said}");
+    for process in ["", "Daemon = on", "Workers = 0"] {
+        let server =
+            Server::with(&format!("{process}\n[Log]\nFile = tg.log\n[Memory]\nBlocks = 65535\nBlockSize = 32K"));
+        let mut command = server.command(&["-c", "tg.conf"]);
+        let room = Rlimit { current: Some(1 << 30), maximum: Some(1 << 30) };
+        // SAFETY: between fork and exec only `setrlimit` is called, which takes no lock and allocates nothing.
+        unsafe { command.pre_exec(move || Ok(setrlimit(Resource::As, room)?)) };
+        let said = failed(&command.output().unwrap(), 71);
+        let log = fs::read_to_string(server.directory.join("tg.log")).unwrap();
+        assert!(log.contains("ENOMEM"), "{process}: {said}{log}");
         assert!(!exists(&server.directory.join("tg.pid")), "a failed start leaves no pid file");
     }
 }

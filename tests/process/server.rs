@@ -22,7 +22,7 @@ pub struct Server {
     pub program: PathBuf,
     /// The process started last in the foreground.
     pub last_pid: i32,
-    child: Option<Child>,
+    pub child: Option<Child>,
     /// Processes that are not our children but must not stay.
     strays: Vec<i32>,
 }
@@ -101,13 +101,6 @@ impl Server {
         });
         self.strays.extend(&workers);
         workers
-    }
-
-    /// Waits for the end of a process whose descriptors another one still holds; its exit code.
-    pub fn end_unheard(&mut self) -> Option<i32> {
-        let mut child = self.child.take().unwrap();
-        (child.stdout, child.stderr) = (None, None);
-        finish(child).status.code()
     }
 
     /// Waits for the end; exit code and what was said.

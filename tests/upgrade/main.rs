@@ -13,12 +13,16 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clients::{Clients, echoes, slow_reader};
 use rig::{Upgradable, conf, on_path, on_port};
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use server::{children, exists, free_port, is_gone, send, stat, title, wait_until};
+use tidegate::os::file::PidFile;
 
 /// What each descriptor of a process is. A pipe or socket is told with its inode.
 fn descriptors(pid: i32) -> Vec<String> {
@@ -46,6 +50,25 @@ fn workers(pid: i32, count: usize) -> Vec<i32> {
     found
 }
 
+/// Looks at the pid file all the time; ends with how often, and how often nobody held it.
+fn watch_pid_file(path: PathBuf) -> impl FnOnce() -> (usize, usize) {
+    let over = Arc::new(AtomicBool::new(false));
+    let told = over.clone();
+    let thread = std::thread::spawn(move || {
+        let (mut looks, mut free) = (0, 0);
+        while !told.load(Ordering::Relaxed) {
+            looks += 1;
+            free += usize::from(PidFile::holder(&path).unwrap().is_none());
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        (looks, free)
+    });
+    move || {
+        over.store(true, Ordering::Relaxed);
+        thread.join().unwrap()
+    }
+}
+
 #[test]
 fn ten_upgrades_under_load_refuse_and_break_nothing_and_leave_nothing_behind() {
     let mut rig = Upgradable::start("Workers = 2", &[on_path("a.sock")]);
@@ -53,6 +76,7 @@ fn ten_upgrades_under_load_refuse_and_break_nothing_and_leave_nothing_behind() {
     let inode = fs::metadata(rig.path("a.sock")).unwrap().ino();
     let (listening, masks) = (sockets(rig.pid), ["SigBlk", "SigIgn", "SigCgt"].map(|name| status(rig.pid, name)));
     let clients = Clients::start(rig.port);
+    let watch = watch_pid_file(rig.path("tg.pid"));
     let mut after_first = 0;
     for round in 0..10 {
         let old = children(rig.pid);
@@ -67,10 +91,12 @@ fn ten_upgrades_under_load_refuse_and_break_nothing_and_leave_nothing_behind() {
     let told = clients.end();
     assert_eq!((told.refused, told.wrong, told.lost), (0, 0, 0), "{told:?}");
     assert!(told.echoes > 500, "{told:?}");
+    let (looks, free) = watch();
+    assert!(looks > 500 && free == 0, "of {looks} looks {free} found the pid file missing or free");
     assert_eq!(descriptors(rig.pid).len(), after_first, "{:?}", descriptors(rig.pid));
     assert_eq!(["SigBlk", "SigIgn", "SigCgt"].map(|name| status(rig.pid, name)), masks);
     workers(rig.pid, 2);
-    assert_eq!((rig.notes().as_str(), rig.server.end_unheard()), ("", Some(0)));
+    assert_eq!((rig.end_of_first(), rig.notes().as_str()), (Some(0), ""));
     assert_eq!(fs::metadata(rig.path("a.sock")).unwrap().ino(), inode);
     UnixStream::connect(rig.path("a.sock")).unwrap();
     rig.stop();
@@ -118,6 +144,10 @@ fn what_the_new_program_says_against_its_start_is_in_the_log() {
     let good = conf("Workers = 1", &[on_port(rig.port), on_path("a.sock")]);
     let holder = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).unwrap();
     let taken = holder.local_addr().unwrap().port();
+    // Two gigabytes are more than it may have.
+    let blocks = "[Memory]\nBlocks = 65535\nBlockSize = 32K\n";
+    let room = Rlimit { current: Some(1 << 30), maximum: None };
+    prlimit(Pid::from_raw(rig.pid), Resource::As, room).unwrap();
     let (b_sock, limit) = (on_path("b.sock"), "[Memory]\nLimit = 4M\n");
     let cases = [
         (format!("{good}Wrong = 1\nWorse = 2\n"), vec!["\"Wrong\"", "\"Worse\"", "exited with code 78"]),
@@ -127,7 +157,7 @@ fn what_the_new_program_says_against_its_start_is_in_the_log() {
         ),
         (format!("{good}{limit}"), vec!["both need", "over [Memory] Limit = 4096K", "exited with code 78"]),
         (good.replace("tg.log", "no/such/log"), vec!["cannot open the log", "exited with code 73"]),
-        (conf("Workers = 1\nOpenFiles = 7", &[on_port(rig.port)]), vec!["EMFILE", "exited with code 71"]),
+        (format!("{good}{blocks}"), vec!["ENOMEM", "no worker can serve", "exited with code 71"]),
     ];
     for (text, parts) in cases {
         let said = rig.log().len();
@@ -278,7 +308,7 @@ fn when_the_old_server_dies_before_the_new_one_serves_the_new_one_takes_over_all
     wait_until("the note", || rig.notes() == " (upgrading)");
     let old = rig.pid;
     send(old, Signal::KILL);
-    assert_eq!(rig.server.end_unheard(), None);
+    assert_eq!(rig.end_of_first(), None);
     // Nobody serves; who comes now waits.
     let mut early = TcpStream::connect((Ipv4Addr::LOCALHOST, rig.port)).unwrap();
     early.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

@@ -97,6 +97,17 @@ impl Upgradable {
         assert!(!exists(&self.path("tg.pid.oldbin")) && !exists(&self.path("tg.pid.newbin")));
     }
 
+    /// The first server's exit code. What it said is not waited for: its successor holds the same pipe.
+    pub fn end_of_first(&mut self) -> Option<i32> {
+        let mut child = self.server.child.take().unwrap();
+        let mut code = None;
+        wait_until("the first server's end", || {
+            code = child.try_wait().unwrap();
+            code.is_some()
+        });
+        code.unwrap().code()
+    }
+
     pub fn wait_log(&self, text: &str) {
         wait_until(text, || self.log().contains(text));
     }

@@ -87,6 +87,9 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if listener.admission.is_particular() && self.refuses(id, peer) {
             return net.close(conn);
         }
+        if self.kit.pool.free(share) == 0 && self.refuses_when_full(id, peer) {
+            return net.close(conn);
+        }
         if let Some(listener) = self.listeners.get_mut(id) {
             listener.bucket.take(self.kit.now_ms);
         }
@@ -119,11 +122,29 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.close(net, token, at, Reason::MadeRoom);
     }
 
-    /// Whether a newcomer is refused; if so, that is counted and told. Who is not is counted to its client.
+    /// Whether a newcomer is refused for who it is. Who is not is counted to its client.
     #[cold]
     fn refuses(&mut self, id: usize, peer: Peer) -> bool {
         let Some(admission) = self.listeners.get(id).map(|listener| listener.admission) else { return true };
         let Some(refusal) = admission.refuses(id as u8, peer.ip(), &mut self.clients) else { return false };
+        self.refuse(id, peer, admission, refusal);
+        true
+    }
+
+    /// Whether a newcomer is refused because its listener is full, and is no longer counted to its client.
+    #[cold]
+    fn refuses_when_full(&mut self, id: usize, peer: Peer) -> bool {
+        let Some(admission) = self.listeners.get(id).map(|listener| listener.admission) else { return true };
+        if admission.when_full != WhenFull::Refuse {
+            return false;
+        }
+        self.uncount(id, peer);
+        self.refuse(id, peer, admission, Refusal::Full);
+        true
+    }
+
+    /// Counts and tells a refusal.
+    fn refuse(&mut self, id: usize, peer: Peer, admission: Admission<'_>, refusal: Refusal) {
         self.kit.stats.add(refusal.counter(), 1);
         let who = sock_ntop(peer);
         match refusal {
@@ -134,8 +155,10 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
                 who.as_str(),
                 admission.per_client
             ),
+            Refusal::Full => {
+                log::warn!("listener {}: {} refused, all connections taken (Connections, WhenFull)", id, who.as_str())
+            }
         }
-        true
     }
 
     /// A connection that its listener may have counted by client is gone.
@@ -228,7 +251,11 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     fn has_room(&self, listener: &Listener<'_, N::Listener>) -> bool {
-        let makes_room = listener.elders.is_some() && self.kit.pool.taken(listener.share) > 0;
-        makes_room || self.kit.pool.free(listener.share) > 0
+        let answers_when_full = match listener.admission.when_full {
+            WhenFull::Wait => false,
+            WhenFull::Refuse => true,
+            WhenFull::Oldest => self.kit.pool.taken(listener.share) > 0,
+        };
+        answers_when_full || self.kit.pool.free(listener.share) > 0
     }
 }

@@ -44,6 +44,7 @@ impl Master<'_> {
         let machine = Machine::here();
         let price = price::check(&settings, &machine, &name)?;
         price::check_free(&settings, &price)?;
+        price::check_descriptors(&settings, &name)?;
         // Until the old workers have left, both are there.
         let leaving = Price::of(&self.settings, &machine).workers_full_bytes(self.supervisor.live() as u64);
         price::check_reload(&settings, &price, leaving, &name)?;

@@ -140,7 +140,7 @@ impl Master<'_> {
         let _ = successor.ear.listen();
         self.supervisor.on_successor_died(now_ms);
         self.take_name_back(successor.pid_file.take());
-        self.held.listeners.reclaim(&self.settings.sockets);
+        self.held.listeners.reclaim();
         if let Some(failure) = successor.ear.failure() {
             log::report_lines(Severity::Error, &failure.text);
         }

@@ -161,16 +161,21 @@ impl PidFile {
 
     /// Who runs with this pid file: `None` if nobody holds it, else the pid if it is written.
     pub fn holder(path: &Path) -> io::Result<Option<Option<Pid>>> {
-        let file = match fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(errno),
-        };
-        match fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => Ok(None),
-            Err(Errno::WOULDBLOCK) => Ok(Some(read_pid(path))),
-            Err(errno) => Err(errno),
+        for _ in 0..LOCK_TRIES {
+            let file = match fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+                Ok(file) => file,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(errno) => return Err(errno),
+            };
+            match fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+                // Another server's file took its place while we looked.
+                Ok(()) if !same_file(&file, path) => {}
+                Ok(()) => return Ok(None),
+                Err(Errno::WOULDBLOCK) => return Ok(Some(read_pid(path))),
+                Err(errno) => return Err(errno),
+            }
         }
+        Err(Errno::AGAIN)
     }
 }
 

@@ -116,6 +116,15 @@ pub fn limit_open_files(files: u32) -> u64 {
     now.current.unwrap_or(u64::MAX)
 }
 
+/// What [`limit_open_files`] would come to; nothing is changed.
+pub fn open_files_within_reach(files: u32) -> u64 {
+    let now = rustix::process::getrlimit(Resource::Nofile);
+    let reached = limit_open_files(files);
+    // Going back to what was needs no privilege.
+    let _ = rustix::process::setrlimit(Resource::Nofile, now);
+    reached
+}
+
 /// How many files this process may have open now.
 pub fn open_files() -> u64 {
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
@@ -128,6 +137,8 @@ mod tests {
     #[test]
     fn an_open_file_limit_is_set_or_the_nearest_told() {
         let before = rustix::process::getrlimit(Resource::Nofile);
+        assert_eq!(open_files_within_reach(200), 200);
+        assert_eq!(rustix::process::getrlimit(Resource::Nofile), before);
         let set = limit_open_files(256);
         assert_eq!(rustix::process::getrlimit(Resource::Nofile).current, Some(set));
         assert_eq!(set, 256);
