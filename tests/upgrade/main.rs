@@ -302,13 +302,14 @@ fn a_daemon_stays_one_and_in_the_foreground_the_session_stays() {
 #[test]
 fn when_the_old_server_dies_before_the_new_one_serves_the_new_one_takes_over_all_the_same() {
     let mut rig = Upgradable::start("Workers = 1", &[on_path("a.sock")]);
-    workers(rig.pid, 1);
+    let worker = workers(rig.pid, 1)[0];
     rig.put_script("sleep 1; exec $REAL \"$@\"", 0o755);
     assert_eq!(rig.control("upgrade").0, Some(0));
     wait_until("the note", || rig.notes() == " (upgrading)");
     let old = rig.pid;
     send(old, Signal::KILL);
     assert_eq!(rig.end_of_first(), None);
+    wait_until("its worker to go", || is_gone(worker));
     // Nobody serves; who comes now waits.
     let mut early = TcpStream::connect((Ipv4Addr::LOCALHOST, rig.port)).unwrap();
     early.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

@@ -94,7 +94,9 @@ impl Upgradable {
         wait_until("the new server", || self.server.pid_file().is_some_and(|pid| pid != old));
         self.pid = self.server.pid_file().unwrap();
         wait_until("the old server to leave", || is_gone(old));
-        assert!(!exists(&self.path("tg.pid.oldbin")) && !exists(&self.path("tg.pid.newbin")));
+        // Where the old one was killed the new one removes it, a moment after it has written its own.
+        wait_until("the old pid file to go", || !exists(&self.path("tg.pid.oldbin")));
+        assert!(!exists(&self.path("tg.pid.newbin")));
     }
 
     /// The first server's exit code. What it said is not waited for: its successor holds the same pipe.
