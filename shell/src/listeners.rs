@@ -385,6 +385,7 @@ mod tests {
 
     #[test]
     fn a_stale_unix_path_is_taken_over_and_a_living_one_is_not() {
+        let _alone = crate::os::process::no_forks();
         let path = scratch("stale");
         let mut first = Listeners::open(&[unix_at(&path)]).unwrap();
         let failure = Listeners::open(&[unix_at(&path)]).err().unwrap();
@@ -429,6 +430,7 @@ mod tests {
 
     #[test]
     fn over_an_upgrade_paths_change_hands_with_readiness_and_what_nobody_serves_is_removed() {
+        let _alone = crate::os::process::no_forks();
         let [kept, gone, new] = ["over-kept", "over-gone", "over-new"].map(scratch);
         let mut old = Listeners::open(&[unix_at(&kept), unix_at(&gone)]).unwrap();
         let inode = identity(&kept);

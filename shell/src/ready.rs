@@ -110,6 +110,7 @@ mod tests {
 
     #[test]
     fn a_good_word_a_sentence_and_silence_are_told_apart() {
+        let _alone = crate::os::process::no_forks();
         let (mut ear, ready) = pipe().unwrap();
         ear.listen().unwrap();
         assert!(!ear.is_good() && ear.failure().is_none() && ear.watched().is_some());

@@ -7,14 +7,14 @@
 //! For an upgrade the old server's file gets another name in the same moment as an empty one, locked for the new server,
 //! gets its own: at no time is there no file, or one that nobody holds.
 
+use core::ffi::CStr;
 use std::io::Read as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::io::{self, Errno};
-use rustix::path::Arg;
 use rustix::process::{Pid, getpid};
 
 /// Tries before giving up on a pid file that others keep removing under us.
@@ -29,10 +29,27 @@ pub fn read_whole(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     if bytes.len() > bytes_max { Err(Errno::FBIG) } else { Ok(bytes) }
 }
 
-/// Opens a log: created if it is not there, appended to. Given a `CStr`, asks for no memory.
-pub fn open_log(path: impl Arg) -> io::Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
-    fs::open(path, flags, Mode::from_raw_mode(0o640))
+/// User and group of a file; what is `None` stays.
+pub type Owner = (Option<Uid>, Option<Gid>);
+
+/// Opens a log: created if it is not there, appended to, and given to the owner if it is created. Asks for no memory.
+///
+/// With an owner the directory may be the owner's too, who could put a link or a pipe in the log's place and have root
+/// write where it points: no link is followed then, and what was there already is not given away. A pipe without a
+/// reader is refused and not waited for.
+pub fn open_log(path: &CStr, owner: Option<Owner>) -> io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let mode = Mode::from_raw_mode(0o640);
+    let Some((user, group)) = owner else { return fs::open(path, flags | OFlags::CREATE, mode) };
+    match fs::open(path, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+        Ok(file) => {
+            // A file system without owners refuses; this process can write it all the same.
+            let _ = fs::fchown(&file, user, group);
+            Ok(file)
+        }
+        Err(Errno::EXIST) => fs::open(path, flags | OFlags::NOFOLLOW, mode),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Writes one line with one call, or drops it: a reader that stopped reading must not stop us.
@@ -152,10 +169,11 @@ impl PidFile {
         remove_stray(&beside(&self.path, ".oldbin"));
     }
 
-    /// Removes the file while it is still locked, so that no other server's file is ever removed.
+    /// Removes the file while it is still locked, so that no other server's file is ever removed. Where that is not
+    /// allowed (any more) it is left empty: nobody should find a number in it that is another process's one day.
     pub fn remove(self) {
-        if !self.lent && same_file(&self.file, &self.path) {
-            let _ = fs::unlink(&self.path);
+        if !self.lent && same_file(&self.file, &self.path) && fs::unlink(&self.path).is_err() {
+            let _ = fs::ftruncate(&self.file, 0);
         }
     }
 
@@ -234,6 +252,7 @@ mod tests {
 
     #[test]
     fn a_pid_file_has_one_holder_and_leaves_with_it() {
+        let _alone = crate::os::process::no_forks();
         let path = scratch("pid");
         assert_eq!(PidFile::holder(&path), Ok(None));
         std::fs::write(&path, "1\n").unwrap();
@@ -263,6 +282,7 @@ mod tests {
 
     #[test]
     fn a_pid_file_steps_aside_comes_back_or_is_left_to_the_successor() {
+        let _alone = crate::os::process::no_forks();
         let path = scratch("aside");
         let old = beside(&path, ".oldbin");
         std::fs::write(&old, "stale").unwrap();
