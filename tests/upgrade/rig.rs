@@ -83,6 +83,16 @@ impl Upgradable {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
+    /// The process that answers for the server on the control socket.
+    pub fn answers(&self) -> i32 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let words = ["-c", "tg.conf", "-s", "status", "--json"];
+        let output = command.args(words).current_dir(&self.server.directory).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let number = text.split("\"pid\":").nth(1).unwrap_or_default().trim_start();
+        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap_or(0)
+    }
+
     /// Upgrades, and waits until the old server has left and the new one alone is there.
     pub fn upgrade(&mut self) {
         assert_eq!(self.control("upgrade"), (Some(0), String::new()));
@@ -119,7 +129,7 @@ impl Upgradable {
         let workers = children(self.pid);
         assert_eq!(self.control("stop"), (Some(0), String::new()));
         wait_until("the end", || is_gone(self.pid) && workers.iter().all(|worker| is_gone(*worker)));
-        for name in ["tg.pid", "tg.pid.oldbin", "tg.pid.newbin", "a.sock", "b.sock"] {
+        for name in ["tg.pid", "tg.pid.oldbin", "tg.pid.newbin", "tg.pid.sock", "a.sock", "b.sock"] {
             assert!(!exists(&self.path(name)), "{name} is left");
         }
     }

@@ -117,6 +117,9 @@ impl Master<'_> {
             pid_file.leave_to_successor();
         }
         self.held.listeners.leave();
+        if let Some(control) = self.held.control.take() {
+            control.remove();
+        }
         self.state.replaced_by = Some(pid);
         report(Severity::Notice, None, format_args!("process {pid} serves and replaces this server, which drains"));
     }
