@@ -93,10 +93,9 @@ pub fn init() {
     with(|log| log.stderr = if journal { Form::Journal } else { Form::Dated });
 }
 
-/// Prepares for several processes: counts and `MaxDaily` are shared by all forked from now on, and a worker can ask
-/// for a rotation.
+/// Prepares for several processes: `MaxDaily` is shared by all forked from now on, and a worker can ask for a rotation.
 pub fn share() -> io::Result<()> {
-    tally::share()?;
+    budget::share()?;
     rotate::hang_bell()
 }
 

@@ -5,7 +5,7 @@
 use crate::limits::{
     ACCEPT_RATE_MAX, ACCOUNT_BYTES_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX,
     KEEPALIVE_MS_MAX, LISTENERS_MAX, LOG_BYTES_MIN, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX,
-    SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
+    SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -133,6 +133,13 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Process",
+        key: "ControlSocket",
+        kind: Kind::Text { max_bytes: UNIX_PATH_BYTES_MAX },
+        default: "",
+        help: "Unix socket that `tidegate -s status` asks; empty is the PidFile with .sock behind it.",
+    },
+    Directive {
+        section: "Process",
         key: "OpenFiles",
         kind: Kind::Number { min: 0, max: 1_048_576 },
         default: "0",
@@ -144,6 +151,13 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "30s",
         help: "How long a worker that was told to leave may finish its connections.",
+    },
+    Directive {
+        section: "Process",
+        key: "UpgradeTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "1m",
+        help: "How long a new program may take until it serves and replaces this one; 0 is no limit.",
     },
     Directive {
         section: "Process",

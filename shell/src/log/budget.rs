@@ -5,9 +5,31 @@
 //! word, the time until which the past is paid for, changed by compare and swap: whoever is killed leaves it right.
 //! A restart and an upgrade begin with all of it again.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use rustix::io;
+
 use super::Severity;
+use crate::os::shared::Shared;
+
+static OWN: AtomicUsize = AtomicUsize::new(0);
+static SHARED: OnceLock<&AtomicUsize> = OnceLock::new();
+
+/// Makes the word one for this process and every one forked from now on.
+pub fn share() -> io::Result<()> {
+    if SHARED.get().is_none() {
+        let word: &AtomicUsize = Shared::new(1)?.cell(0);
+        word.store(OWN.load(Relaxed), Relaxed);
+        let _ = SHARED.set(word);
+    }
+    Ok(())
+}
+
+/// What [`Budget::take`] is to take from.
+pub fn word() -> &'static AtomicUsize {
+    SHARED.get().copied().unwrap_or(&OWN)
+}
 
 /// A day in ticks of the word: hundredths of a second fit 32 bits for 497 days.
 const DAY_TICKS: u32 = 24 * 60 * 60 * 100;

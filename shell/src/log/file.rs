@@ -13,11 +13,10 @@ use std::path::Path;
 
 use rustix::io::{self, Errno};
 
-use super::budget::Budget;
+use super::budget::{self, Budget};
 use super::line::LINE_BYTES_MAX;
 use super::lost::Lost;
 use super::rotate::{self, Names, Turned};
-use super::tally::{self, What};
 use super::{RETRY_MS, Severity};
 use crate::os::logfile::Owner;
 use crate::os::{file, logfile};
@@ -90,7 +89,7 @@ impl File {
         if !regular {
             return file::write_line(file, line).map_err(Lost::Refused);
         }
-        if self.budget.is_some_and(|budget| !budget.take(tally::word(What::Spent), line.len(), severity, now_ms)) {
+        if self.budget.is_some_and(|budget| !budget.take(budget::word(), line.len(), severity, now_ms)) {
             return Err(Lost::Spent);
         }
         let whole = logfile::write_line(file, line, self.torn).map_err(Lost::Refused)?;
@@ -116,7 +115,7 @@ impl File {
 
     /// Whether so many bytes may be written now, as far as `MaxDaily` goes.
     pub fn may_spend(&self, bytes: usize, severity: Severity, now_ms: u64) -> bool {
-        self.budget.is_none_or(|budget| budget.has(tally::word(What::Spent), bytes, severity, now_ms))
+        self.budget.is_none_or(|budget| budget.has(budget::word(), bytes, severity, now_ms))
     }
 
     /// Goes on with what is open if this is not.

@@ -67,7 +67,7 @@ pub fn turn_over(file: BorrowedFd<'_>, names: Names<'_>, owner: Option<Owner>) -
     };
     logfile::release(file);
     if !matches!(turned, Turned::Kept) {
-        tally::add(What::Rotations, 1);
+        tally::add(What::Rotations);
     }
     turned
 }

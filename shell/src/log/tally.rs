@@ -1,13 +1,6 @@
-//! What the log has done and left undone, over all processes of the server.
-//!
-//! Until [`share`] it counts for this process alone.
+//! What this process's log has done and left undone.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-use rustix::io;
-
-use crate::os::shared;
 
 /// Lines that were not written one by one, and why; and the files moved aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,44 +15,30 @@ pub struct Counts {
     pub rotations: usize,
 }
 
-/// What is counted: a word each.
+/// What is counted.
 #[derive(Clone, Copy)]
 pub enum What {
     Lost,
     LeftOut,
     Repeated,
     Rotations,
-    /// No count: the word of the [`Budget`](super::budget::Budget).
-    Spent,
 }
 
-const WORDS: usize = What::Spent as usize + 1;
+const WORDS: usize = What::Rotations as usize + 1;
 
-static OWN: [AtomicUsize; WORDS] = [const { AtomicUsize::new(0) }; WORDS];
-static SHARED: OnceLock<&[AtomicUsize; WORDS]> = OnceLock::new();
+static COUNTS: [AtomicUsize; WORDS] = [const { AtomicUsize::new(0) }; WORDS];
 
-/// Counts together with every process forked from now on.
-pub fn share() -> io::Result<()> {
-    if SHARED.get().is_none() {
-        let words = shared::words()?;
-        for (word, own) in words.iter().zip(&OWN) {
-            word.store(own.load(Relaxed), Relaxed);
-        }
-        let _ = SHARED.set(words);
-    }
-    Ok(())
+pub fn add(what: What) {
+    COUNTS[what as usize].fetch_add(1, Relaxed);
 }
 
-pub fn add(what: What, count: u64) {
-    word(what).fetch_add(usize::try_from(count).unwrap_or(usize::MAX), Relaxed);
-}
-
-pub fn word(what: What) -> &'static AtomicUsize {
-    &SHARED.get().copied().unwrap_or(&OWN)[what as usize]
+/// Forgets what the parent counted.
+pub fn clear() {
+    COUNTS.iter().for_each(|count| count.store(0, Relaxed));
 }
 
 pub fn counts() -> Counts {
-    let of = |what| word(what).load(Relaxed);
+    let of = |what: What| COUNTS[what as usize].load(Relaxed);
     Counts {
         lost: of(What::Lost),
         left_out: of(What::LeftOut),

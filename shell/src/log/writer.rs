@@ -53,8 +53,8 @@ impl Writer {
         }
         match self.sites.admit(site, severity, body.text(), now_ms) {
             Fate::Written => self.put(severity, body, now_ms),
-            Fate::LeftOut => tally::add(What::LeftOut, 1),
-            Fate::Repeated => tally::add(What::Repeated, 1),
+            Fate::LeftOut => tally::add(What::LeftOut),
+            Fate::Repeated => tally::add(What::Repeated),
         }
     }
 
@@ -66,6 +66,7 @@ impl Writer {
     }
 
     pub fn become_role(&mut self, role: Role) {
+        tally::clear();
         self.role = role;
         self.sites = Sites::new();
         self.lost = 0;
@@ -167,7 +168,7 @@ impl Writer {
         }
         self.lost = self.lost.saturating_add(1);
         self.why = why;
-        tally::add(What::Lost, 1);
+        tally::add(What::Lost);
     }
 
     fn tell_emptied(&mut self, now_ms: u64) {
