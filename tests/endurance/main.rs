@@ -16,7 +16,12 @@ mod rig;
 #[path = "../process/server.rs"]
 mod server;
 
+mod bystanders;
+mod hostile;
+mod messages;
+mod namespaces;
 mod storm;
+mod vanish;
 
 /// Whether the full figures were asked for.
 fn full() -> bool {

@@ -1,0 +1,95 @@
+//! Clients that are gone without a word, a pulled cable or lost packets: the kernel's watch frees their slots within
+//! what is configured, long before `IdleTimeout` would.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::bystanders::{Bystanders, Visits};
+use crate::client::{say, send_without_reading};
+use crate::namespaces::{HERE, Namespaces};
+use crate::proc::descriptors;
+use crate::rig::{ECHO, Echo, Rig, connect};
+use crate::server::wait_until;
+
+const GONE: usize = 48;
+/// On top of the configured time, for a busy machine.
+const GRACE: Duration = Duration::from_secs(1);
+/// Silent for a second, then asked three times a second apart.
+const KEEPALIVE: Duration = Duration::from_secs(4);
+const USER_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// The cable is pulled while all is silent.
+    Pulled,
+    /// Packets are lost while all is silent.
+    Lost,
+    /// The cable is pulled while the server has more to send than the clients take.
+    PulledWhileSending,
+}
+
+/// Serves 48 clients on a cable and the well-behaved ones on the loopback; the cable fails; how long until the slots
+/// are back.
+fn vanish(name: &str, how: How, keys: &str) -> Option<Duration> {
+    let spaces = Namespaces::make(name)?;
+    let keys = format!("ListenAddress = *\nIdleTimeout = 10m\nWriteTimeout = 10m\n{keys}");
+    let rig = spaces.here(|| Rig::echo(Echo { socket: &keys, ..ECHO }));
+    let port = rig.server.port;
+    let before = descriptors(rig.worker());
+    let far: Vec<TcpStream> =
+        spaces.there(|| (0..GONE).map(|_| connect(SocketAddr::from((HERE, port))).unwrap()).collect());
+    far.iter().for_each(|stream| say(stream, b"here"));
+    let near: Vec<TcpStream> =
+        spaces.here(|| (0..crate::bystanders::BYSTANDERS).map(|_| connect((Ipv4Addr::LOCALHOST, port).into()).unwrap()).collect());
+    let near = std::sync::Mutex::new(near);
+    let near = std::sync::Arc::new(near);
+    let bystanders = Bystanders::start(Visits::Never, move || near.lock().unwrap().pop().unwrap());
+    let all = descriptors(rig.worker());
+    if let How::PulledWhileSending = how {
+        std::thread::scope(|scope| {
+            far.iter().for_each(|stream| drop(scope.spawn(|| drop(send_without_reading(stream)))));
+        });
+    }
+    let began = Instant::now();
+    match how {
+        How::Pulled | How::PulledWhileSending => spaces.pull(),
+        How::Lost => spaces.lose(),
+    }
+    let rest = all - GONE;
+    assert!(rest >= before);
+    assert_eq!(descriptors(rig.worker()), all, "they are still taken for alive");
+    wait_until("the slots", || descriptors(rig.worker()) == rest);
+    let waited = began.elapsed();
+    bystanders.end();
+    let log = rig.stop(Signal::QUIT);
+    assert!(log.contains(&format!("reset {GONE}")), "{log}");
+    drop(far);
+    eprintln!("{how:?}: slots back after {waited:.2?}");
+    Some(waited)
+}
+
+#[test]
+fn a_pulled_cable_frees_silent_clients_within_the_keepalive() {
+    let Some(waited) = vanish("silent", How::Pulled, "KeepAlive = 1s") else { return };
+    assert!(waited < KEEPALIVE + GRACE, "{waited:?}");
+}
+
+#[test]
+fn lost_packets_free_silent_clients_within_the_keepalive() {
+    let Some(waited) = vanish("lost", How::Lost, "KeepAlive = 1s") else { return };
+    assert!(waited < KEEPALIVE + GRACE, "{waited:?}");
+}
+
+#[test]
+fn a_user_timeout_cuts_the_keepalive_short() {
+    let Some(waited) = vanish("short", How::Pulled, "KeepAlive = 1s\nUserTimeout = 2s") else { return };
+    assert!(waited < USER_TIMEOUT + GRACE, "{waited:?}");
+}
+
+#[test]
+fn a_cable_pulled_in_the_middle_of_replies_frees_their_slots_within_the_user_timeout() {
+    let Some(waited) = vanish("sending", How::PulledWhileSending, "UserTimeout = 2s") else { return };
+    assert!(waited < USER_TIMEOUT + GRACE, "{waited:?}");
+}
