@@ -47,13 +47,13 @@ impl Rig {
         })
     }
 
-    /// Starts a server; `rest` writes what stands behind the process and the log sections.
-    pub fn start(workers: usize, process: &str, rest: impl FnOnce(&Server) -> String) -> Self {
+    /// Starts a server; `rest` prepares it and writes what stands behind the process and the log sections.
+    pub fn start(workers: usize, process: &str, rest: impl FnOnce(&mut Server) -> String) -> Self {
         raise_open_files();
-        let server = Server::with("");
+        let mut server = Server::with("");
+        let rest = rest(&mut server);
         server.write_conf(&format!(
-            "[Process]\nPidFile = tg.pid\nWorkers = {workers}\n{process}\n[Log]\nFile = tg.log\nLevel = info\n{}",
-            rest(&server)
+            "[Process]\nPidFile = tg.pid\nWorkers = {workers}\n{process}\n[Log]\nFile = tg.log\nLevel = info\n{rest}"
         ));
         let mut server = server.start();
         let workers = server.workers(workers);

@@ -1,5 +1,6 @@
 //! A server under test: its directory, its processes, and the promise that nothing outlives the test.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -18,6 +19,8 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Server {
     pub directory: PathBuf,
     pub port: u16,
+    /// What the program is started through: another program and its words, in front of it.
+    pub through: Vec<OsString>,
     /// The process started last in the foreground.
     pub last_pid: i32,
     child: Option<Child>,
@@ -34,7 +37,8 @@ impl Server {
             .join(format!("tidegate-process-test-with-a-long-directory-name-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let port = free_port();
-        let server = Self { directory, port, last_pid: 0, child: None, strays: Vec::new() };
+        let through = Vec::new();
+        let server = Self { directory, port, through, last_pid: 0, child: None, strays: Vec::new() };
         server.write_conf(&format!(
             "[Process]\nPidFile = tg.pid\n{process}\n\n[Socket]\nListenAddress = 127.0.0.1\nListenPort = {port}\n"
         ));
@@ -47,8 +51,13 @@ impl Server {
 
     /// The program, in the directory, as someone at a shell there would start it.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        command.arg0("./tidegate").args(words).current_dir(&self.directory).stdin(Stdio::null());
+        let program = env!("CARGO_BIN_EXE_tidegate");
+        let mut command = Command::new(self.through.first().map_or(program.as_ref(), OsString::as_os_str));
+        match self.through.get(1..) {
+            Some(words) => command.args(words).arg(program),
+            None => command.arg0("./tidegate"),
+        };
+        command.args(words).current_dir(&self.directory).stdin(Stdio::null());
         command
     }
 
