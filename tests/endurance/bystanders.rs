@@ -35,7 +35,7 @@ impl Bystanders {
         let over = Arc::new(AtomicBool::new(false));
         let client = |number: usize| {
             let (over, connect) = (over.clone(), connect.clone());
-            let stays = visits == Visits::Never || number % 2 == 0;
+            let stays = visits == Visits::Never || number.is_multiple_of(2);
             let mut stream = connect();
             say(&stream, b"here");
             thread::spawn(move || {

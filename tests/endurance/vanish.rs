@@ -83,7 +83,7 @@ fn fill(mut stream: &TcpStream) {
     let mut refusals = 0;
     while refusals < 5 {
         match stream.write(&[b'x'; 65_536]) {
-            Ok(_) => refusals = 0,
+            Ok(0..) => refusals = 0,
             Err(_) => {
                 refusals += 1;
                 thread::sleep(Duration::from_millis(1));

@@ -37,9 +37,7 @@ impl Books {
         let role = format!("#{role}: ");
         let count = |line: &String| {
             let (_, body) = line.split_once(&role)?;
-            let Some((count, sample)) = body.strip_prefix("... ")?.split_once(" similar lines left out: ") else {
-                return None;
-            };
+            let (count, sample) = body.strip_prefix("... ")?.split_once(" similar lines left out: ")?;
             sample.starts_with(begin).then(|| count.parse::<usize>().unwrap())
         };
         let whole =
