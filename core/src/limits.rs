@@ -53,7 +53,7 @@ pub const LINE_BYTES_MAX: usize = 1_024;
 pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
 
 /// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
-pub const ENTRIES_MAX: usize = 272;
+pub const ENTRIES_MAX: usize = 320;
 
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
@@ -70,6 +70,9 @@ pub const PREFIXES_MAX: usize = 32;
 
 /// Bytes of the free text a socket hands to its service.
 pub const INFO_BYTES_MAX: usize = 255;
+
+/// The largest `ReceiveBuffer` and `SendBuffer`: a gigabit link across the world has less than this on its way.
+pub const SOCKET_BUFFER_BYTES_MAX: u64 = 64 << 20;
 
 /// The longest time a configuration may ask for.
 pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;

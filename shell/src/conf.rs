@@ -138,6 +138,8 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         write_ms: section.time_ms("WriteTimeout"),
         keepalive_ms: section.time_ms("KeepAlive"),
         user_timeout_ms: section.time_ms("UserTimeout"),
+        receive_bytes: narrow(section.size("ReceiveBuffer")),
+        send_bytes: narrow(section.size("SendBuffer")),
         info: section.text("DBInfo").to_string(),
     }
 }

@@ -15,7 +15,8 @@ use rustix::io::{self, Errno};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::exit::{self, Failure};
-use crate::os::socket::{self, Vigil};
+use crate::log::{Severity, report};
+use crate::os::socket::{self, Options};
 use crate::settings::{Address, Socket};
 
 /// Ports below this need a privilege.
@@ -32,6 +33,7 @@ pub struct Listeners {
 struct Listener {
     address: Address,
     backlog: u32,
+    options: Options,
     fd: OwnedFd,
     /// The unix path we made.
     made: Option<Made>,
@@ -49,7 +51,7 @@ pub struct Staged(Vec<Stage>);
 
 enum Stage {
     /// The listener of this index stays, with this backlog.
-    Kept(usize, u32, Vigil),
+    Kept(usize, u32, Options),
     Opened(Listener),
 }
 
@@ -81,7 +83,53 @@ impl Listener {
     fn open(socket: &Socket) -> io::Result<Self> {
         let fd = open_one(socket)?;
         let made = if let Address::Unix(path) = &socket.address { Made::at(path) } else { None };
-        Ok(Self { address: socket.address.clone(), backlog: socket.backlog, fd, made })
+        let (backlog, options) = (socket.backlog, options(socket));
+        let listener = Self { address: socket.address.clone(), backlog, options, fd, made };
+        listener.tell_small_buffers();
+        Ok(listener)
+    }
+
+    /// Puts new terms into force. Buffers that were set cannot be given back to the kernel's choice.
+    fn set(&mut self, backlog: u32, options: Options) {
+        if self.backlog != backlog && socket::set_backlog(&self.fd, backlog).is_ok() {
+            self.backlog = backlog;
+        }
+        if self.options == options {
+            return;
+        }
+        let unset = |old: u32, new: u32| old > 0 && new == 0;
+        if unset(self.options.receive_bytes, options.receive_bytes)
+            || unset(self.options.send_bytes, options.send_bytes)
+        {
+            let address = &self.address;
+            report(
+                Severity::Warn,
+                None,
+                format_args!("{address}: ReceiveBuffer and SendBuffer go back to 0 only by a restart"),
+            );
+        }
+        self.options = options;
+        let _ = match self.address {
+            Address::Unix(_) => socket::set_buffers(&self.fd, options),
+            _ => socket::set_options(&self.fd, options),
+        };
+        self.tell_small_buffers();
+    }
+
+    /// The kernel's own limit is one more that is visible when it is hit.
+    fn tell_small_buffers(&self) {
+        let Ok((receive, send)) = socket::buffer_bytes(&self.fd) else { return };
+        let wanted = [
+            ("ReceiveBuffer", receive, self.options.receive_bytes, "rmem_max"),
+            ("SendBuffer", send, self.options.send_bytes, "wmem_max"),
+        ];
+        for (key, has, wanted, limit) in wanted.into_iter().filter(|(_, has, wanted, _)| *has < *wanted as usize) {
+            report(
+                Severity::Warn,
+                None,
+                format_args!("{}: {key} = {wanted} became {has} (sysctl net.core.{limit})", self.address),
+            );
+        }
     }
 
     /// Whether this is what the socket asks for. A unix path that someone removed reaches nobody: it is made again.
@@ -120,7 +168,7 @@ impl Listeners {
             // Of two sections with one address the second is opened, and told that it is taken.
             let here = here.filter(|at| !staged.0.iter().any(|other| matches!(other, Stage::Kept(it, ..) if it == at)));
             staged.0.push(match here {
-                Some(at) => Stage::Kept(at, socket.backlog, vigil(socket)),
+                Some(at) => Stage::Kept(at, socket.backlog, options(socket)),
                 None => Stage::Opened(Listener::open(socket).map_err(|errno| self.explain(socket, errno))?),
             });
         }
@@ -134,14 +182,9 @@ impl Listeners {
         let mut changed = Changed { kept: 0, opened: 0, closed: 0 };
         for stage in staged.0.drain(..) {
             match stage {
-                Stage::Kept(at, backlog, vigil) => {
+                Stage::Kept(at, backlog, options) => {
                     let Some(mut listener) = old.get_mut(at).and_then(Option::take) else { continue };
-                    if listener.backlog != backlog && socket::set_backlog(&listener.fd, backlog).is_ok() {
-                        listener.backlog = backlog;
-                    }
-                    if listener.address.port().is_some() {
-                        let _ = socket::keep_vigil(&listener.fd, vigil);
-                    }
+                    listener.set(backlog, options);
                     self.all.push(listener);
                     changed.kept += 1;
                 }
@@ -203,16 +246,17 @@ impl Listeners {
     }
 }
 
-fn vigil(socket: &Socket) -> Vigil {
-    Vigil { keepalive_ms: socket.keepalive_ms, user_timeout_ms: socket.user_timeout_ms }
+fn options(socket: &Socket) -> Options {
+    let Socket { keepalive_ms, user_timeout_ms, receive_bytes, send_bytes, .. } = *socket;
+    Options { keepalive_ms, user_timeout_ms, receive_bytes, send_bytes }
 }
 
 fn open_one(socket: &Socket) -> io::Result<OwnedFd> {
     let Socket { address, backlog, .. } = socket;
-    match (socket::listen(address, *backlog, vigil(socket)), address) {
+    match (socket::listen(address, *backlog, options(socket)), address) {
         (Err(Errno::ADDRINUSE), Address::Unix(path)) if is_stale(path) => {
             fs::unlink(path)?;
-            socket::listen(address, *backlog, vigil(socket))
+            socket::listen(address, *backlog, options(socket))
         }
         (result, _) => result,
     }

@@ -55,6 +55,35 @@ pub struct Listener {
     pub connections: u64,
     /// All its connections, none of them holding a block.
     pub bytes: u64,
+    pub kernel: Kernel,
+}
+
+/// The kernel's buffers of a listener's connections in all workers, outside of every limit here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    pub sockets: u64,
+    /// Of one socket.
+    pub receive_bytes: u64,
+    pub send_bytes: u64,
+    /// Both are set (`ReceiveBuffer`, `SendBuffer`): the kernel does not grow them.
+    pub bounded: bool,
+}
+
+impl Kernel {
+    fn of(socket: &Socket, workers: u64, machine: &Machine) -> Self {
+        // The kernel takes twice what it is asked for (socket(7)).
+        let taken = |set: u32, default| if set > 0 { 2 * u64::from(set) } else { default };
+        Self {
+            sockets: workers.saturating_mul(socket.connections.into()),
+            receive_bytes: taken(socket.receive_bytes, machine.receive_bytes),
+            send_bytes: taken(socket.send_bytes, machine.send_bytes),
+            bounded: socket.receive_bytes > 0 && socket.send_bytes > 0,
+        }
+    }
+
+    pub fn bytes(self) -> u64 {
+        self.sockets.saturating_mul(self.receive_bytes.saturating_add(self.send_bytes))
+    }
 }
 
 /// What a configuration costs. Bytes are those of memory; at full load every slot and every block is taken.
@@ -81,8 +110,6 @@ pub struct Price {
     pub idle_bytes: u64,
     /// The most one connection may hold: its slot, and blocks from the worker's pool.
     pub busy_bytes: u64,
-    /// The kernel's buffers of all connections: as it starts them, outside of all limits here.
-    pub kernel_bytes: u64,
     /// Descriptors a worker needs.
     pub files: u64,
 }
@@ -95,13 +122,13 @@ impl Price {
         // Enough of them that no rounding between the pieces is left.
         let idle_bytes = (bytes(Shape { slots: 64, ..empty }) - bytes(empty)) / 64;
         let blocks_bytes = (bytes(Shape { blocks: 64, ..empty }) - bytes(empty)) / 64 * shape.blocks as u64;
-        let listeners: Vec<Listener> = settings.sockets.iter().map(|socket| listener(socket, idle_bytes)).collect();
+        let workers = u64::from(settings.process.workers.max(1));
+        let listener = |socket| listener(socket, idle_bytes, Kernel::of(socket, workers, machine));
+        let listeners: Vec<Listener> = settings.sockets.iter().map(listener).collect();
         let slots_bytes = listeners.iter().fold(0, |sum: u64, listener| sum.saturating_add(listener.bytes));
-        let connections = listeners.iter().fold(0, |sum: u64, listener| sum.saturating_add(listener.connections));
         // A whole request unread, its reply unsent, and in each a block that is begun at both ends.
         let held = (2 * SCRATCH_BYTES + OUTBOX_BYTES).div_ceil(shape.block_bytes.max(1)) + 2;
         let held = held.min(shape.blocks) as u64;
-        let workers = u64::from(settings.process.workers.max(1));
         Self {
             listeners,
             workers,
@@ -116,9 +143,6 @@ impl Price {
             steps_bytes: arena.saturating_sub(slots_bytes).saturating_sub(blocks_bytes),
             idle_bytes,
             busy_bytes: idle_bytes + held * shape.block_bytes as u64,
-            kernel_bytes: connections
-                .saturating_mul(workers)
-                .saturating_mul(machine.receive_bytes.saturating_add(machine.send_bytes)),
             files: files_needed(settings).into(),
         }
     }
@@ -162,6 +186,11 @@ impl Price {
         workers.saturating_mul(self.worker_full_bytes())
     }
 
+    /// The kernel's buffers of all connections.
+    pub fn kernel_bytes(&self) -> u64 {
+        self.listeners.iter().fold(0, |sum: u64, listener| sum.saturating_add(listener.kernel.bytes()))
+    }
+
     fn common_bytes(&self) -> u64 {
         let master = if self.master { self.process_bytes } else { 0 };
         self.files_bytes + self.forked_bytes + master
@@ -193,7 +222,7 @@ pub fn files_wanted(settings: &Settings) -> Option<u32> {
     }
 }
 
-fn listener(socket: &Socket, idle_bytes: u64) -> Listener {
+fn listener(socket: &Socket, idle_bytes: u64, kernel: Kernel) -> Listener {
     let connections = u64::from(socket.connections);
     Listener {
         section: socket.section(),
@@ -201,6 +230,7 @@ fn listener(socket: &Socket, idle_bytes: u64) -> Listener {
         address: socket.address.to_string(),
         connections,
         bytes: connections * idle_bytes,
+        kernel,
     }
 }
 
@@ -259,7 +289,18 @@ mod tests {
         let three = Price::of(&settings(3, &[64], 256), &MACHINE);
         assert_eq!(three.full_bytes(), shared + 4 * PROCESS_BYTES + 3 * alone.arena_bytes());
         assert_eq!(three.reload_bytes() - three.full_bytes(), 3 * three.worker_full_bytes());
-        assert_eq!(three.kernel_bytes, 3 * 64 * 147_456);
+        assert_eq!(three.kernel_bytes(), 3 * 64 * 147_456);
+    }
+
+    #[test]
+    fn buffers_that_are_set_are_a_bound_on_the_kernels_part() {
+        let mut settings = settings(2, &[64, 32], 256);
+        settings.sockets[1].receive_bytes = 8_192;
+        assert!(!Price::of(&settings, &MACHINE).listeners[1].kernel.bounded);
+        settings.sockets[1].send_bytes = 4_096;
+        let price = Price::of(&settings, &MACHINE);
+        assert!(price.listeners[1].kernel.bounded && !price.listeners[0].kernel.bounded);
+        assert_eq!(price.kernel_bytes(), 128 * 147_456 + 64 * 24_576);
     }
 
     #[test]

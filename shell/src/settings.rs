@@ -80,6 +80,9 @@ pub struct Socket {
     pub keepalive_ms: u64,
     /// How long the kernel waits for an acknowledgement; 0 is its own limit.
     pub user_timeout_ms: u64,
+    /// The kernel's buffers of a connection; 0 is its own choice.
+    pub receive_bytes: u32,
+    pub send_bytes: u32,
     /// `DBInfo`: free text for the service.
     pub info: String,
 }

@@ -4,7 +4,8 @@
 
 use crate::limits::{
     ACCEPT_RATE_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX,
-    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
+    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX,
+    WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -271,6 +272,20 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "0",
         help: "The kernel gives up a peer that acknowledges nothing for so long; 0 is the kernel's own limit.",
+    },
+    Directive {
+        section: "Socket",
+        key: "ReceiveBuffer",
+        kind: Kind::Size { min: 0, max: SOCKET_BUFFER_BYTES_MAX },
+        default: "0",
+        help: "The kernel's buffer for what a connection received, half of what it takes; 0 is as it likes.",
+    },
+    Directive {
+        section: "Socket",
+        key: "SendBuffer",
+        kind: Kind::Size { min: 0, max: SOCKET_BUFFER_BYTES_MAX },
+        default: "0",
+        help: "The kernel's buffer for what a connection is sent, half of what it takes; 0 is as it likes.",
     },
     Directive {
         section: "Socket",

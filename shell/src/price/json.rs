@@ -39,7 +39,8 @@ pub fn write(price: &Price) -> String {
         let _ = write!(
             out,
             "{}{{\"section\":{},\"service\":{},\"address\":{},\"connections\":{},\"bytes\":{},\
-             \"connection_at_rest_bytes\":{},\"connection_busy_bytes_max\":{}}}",
+             \"connection_at_rest_bytes\":{},\"connection_busy_bytes_max\":{},\"kernel\":{{\"sockets\":{},\
+             \"receive_bytes\":{},\"send_bytes\":{},\"bounded\":{}}}}}",
             if at > 0 { "," } else { "" },
             quoted(&listener.section),
             quoted(&listener.service),
@@ -48,9 +49,13 @@ pub fn write(price: &Price) -> String {
             listener.bytes,
             price.idle_bytes,
             price.busy_bytes,
+            listener.kernel.sockets,
+            listener.kernel.receive_bytes,
+            listener.kernel.send_bytes,
+            listener.kernel.bounded,
         );
     }
-    let _ = writeln!(out, "],\"kernel\":{{\"socket_buffer_bytes\":{}}}}}", price.kernel_bytes);
+    let _ = writeln!(out, "],\"kernel\":{{\"socket_buffer_bytes\":{}}}}}", price.kernel_bytes());
     out
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Price;
+use super::{Listener, Price};
 
 /// Columns of a row's name.
 const NAME_COLUMNS: usize = 44;
@@ -47,11 +47,19 @@ pub fn write(price: &Price) -> String {
         );
     }
     let _ = writeln!(out, "open files: {} a worker", price.files);
-    let _ = writeln!(
-        out,
-        "the kernel's, beside all this and outside [Memory] Limit: up to {} of socket buffers",
-        size(price.kernel_bytes)
-    );
+    let total = size(price.kernel_bytes());
+    let _ = writeln!(out, "the kernel's socket buffers, beside all this and outside [Memory] Limit: {total}");
+    for Listener { section, kernel, .. } in &price.listeners {
+        let _ = writeln!(
+            out,
+            "  {section}: {} x ({} receive + {} send) = {}, {}",
+            kernel.sockets,
+            size(kernel.receive_bytes),
+            size(kernel.send_bytes),
+            size(kernel.bytes()),
+            if kernel.bounded { "at the most" } else { "more as the kernel sees fit" },
+        );
+    }
     out
 }
 
