@@ -32,13 +32,6 @@ const SHORT: usize = 10;
 /// Between two disturbances: the log writes five lines a second of a kind, and the load goes on in peace for a while.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// The processes of the server: those that run in its directory.
-fn family(server: &Server) -> Vec<i32> {
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let here = |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == server.directory);
-    pids.filter(|pid| here(pid) && !is_gone(*pid)).collect()
-}
-
 /// What processes take, in KiB: what would be free without them.
 fn pss_kib(pids: &[i32]) -> u64 {
     let of = |pid: &i32| {
@@ -64,7 +57,7 @@ impl Rest {
         disturbances::reload(site);
         let mut all = Vec::new();
         wait_until("the old processes to leave", || {
-            all = family(&site.server);
+            all = site.family();
             all.len() == 1 + disturbances::WORKERS
         });
         let master = site.master();
@@ -130,7 +123,7 @@ fn a_storm_of_changes_under_load_refuses_nobody_breaks_nothing_and_leaves_nothin
 fn end(site: &mut Site) {
     let master = site.master();
     send(master, Signal::QUIT);
-    wait_until("the end", || is_gone(master) && family(&site.server).is_empty());
+    wait_until("the end", || is_gone(master) && site.family().is_empty());
     let (_, said) = site.server.end();
     assert_eq!(said, "");
 }

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::ledger::Ledger;
 use crate::client::Random;
-use crate::server::{Server, children, exists, send, title, wait_until};
+use crate::server::{Server, children, exists, is_gone, send, title, wait_until};
 
 pub const WORKERS: usize = 2;
 
@@ -43,6 +43,13 @@ pub struct Site {
     random: Random,
 }
 
+impl Drop for Site {
+    fn drop(&mut self) {
+        // Also those that are no children of the first process.
+        self.family().into_iter().for_each(|pid| send(pid, Signal::KILL));
+    }
+}
+
 impl Site {
     pub fn start(ledger: Arc<Ledger>) -> Self {
         let server = Server::with("");
@@ -58,6 +65,14 @@ impl Site {
 
     pub fn master(&self) -> i32 {
         self.server.pid_file().expect("a pid file")
+    }
+
+    /// All processes of the server: those that run in its directory.
+    pub fn family(&self) -> Vec<i32> {
+        let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let directory = &self.server.directory;
+        let here = |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == *directory);
+        pids.filter(|pid| here(pid) && !is_gone(*pid)).collect()
     }
 
     /// The workers that serve and have not been told to leave.
