@@ -12,8 +12,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::server::{DEADLINE, Server, children, is_gone, send, wait_until};
 
-/// No test lasts longer: then its server is killed and every client of it fails.
-const WATCHDOG: Duration = Duration::from_secs(180);
+/// No test lasts longer, those of endurance at their full length included: then its server is killed and every client
+/// of it fails.
+const WATCHDOG: Duration = Duration::from_secs(600);
 /// Worth of a line in any log that means a worker did not do what it promises.
 const BROKEN: [&str; 4] = ["after the seal\n", "killed by signal 6", "panicked", "exited with code 1"];
 

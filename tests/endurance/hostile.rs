@@ -87,6 +87,20 @@ fn clients_that_never_read_lose_their_slots_after_the_write_timeout() {
     assert!(log.contains("write_timeout "), "{log}");
 }
 
+#[test]
+fn a_user_timeout_shorter_than_the_write_timeout_holds_for_clients_that_never_read_too() {
+    let (rig, bystanders) = serve(HOSTILE, "WriteTimeout = 10m\nUserTimeout = 2s", Visits::Never);
+    let before = descriptors(rig.worker());
+    let stuck = rig.connect_narrow();
+    let last = fill(&stuck);
+    wait_until("the slot", || descriptors(rig.worker()) == before);
+    let waited = last.elapsed();
+    assert!(waited < Duration::from_secs(2) + GRACE, "{waited:?}");
+    bystanders.end();
+    let log = rig.stop(Signal::QUIT);
+    assert!(log.contains("reset 1"), "{log}");
+}
+
 /// Sends until nothing more is taken; when the last byte was.
 fn fill(stream: &TcpStream) -> Instant {
     // It waits a second to be sure. A server that closes it meanwhile is early, not late.
