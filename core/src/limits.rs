@@ -58,6 +58,9 @@ pub const ENTRIES_MAX: usize = 320;
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
 
+/// Bytes of a user's or a group's name: Linux's `LOGIN_NAME_MAX` without its end.
+pub const ACCOUNT_BYTES_MAX: usize = 255;
+
 /// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 

@@ -7,6 +7,7 @@
 //!    [`price`] says what they will cost, by the layout in [`storage`] that the worker takes.
 //! 2. [`start`] opens the log, the lock and the [`listeners`], and with [`daemon`] leaves the terminal;
 //!    [`welcome`] greets whoever stayed at it.
+//!    [`accounts`] finds the user and group that it names, and [`privilege`] makes workers those.
 //! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
 //!    its signals.
 //! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
@@ -16,6 +17,7 @@
 #![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod accounts;
 pub mod cli;
 pub mod conf;
 pub mod control;
@@ -28,6 +30,7 @@ pub mod net;
 #[allow(unsafe_code)]
 pub mod os;
 pub mod price;
+pub mod privilege;
 pub mod settings;
 pub mod start;
 pub mod storage;

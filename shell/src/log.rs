@@ -17,6 +17,7 @@ use std::sync::Mutex;
 
 use rustix::io::{self, Errno};
 
+use crate::os::file::Owner;
 use crate::os::{clock, errno, file};
 use line::Line;
 use sites::{Site, Sites};
@@ -96,17 +97,19 @@ impl Severity {
 pub struct Target {
     /// The path is kept for [`reopen`], which must not ask for memory. `None` is standard error.
     file: Option<(CString, OwnedFd)>,
+    /// Whose a file is to be that is made here.
+    owner: Option<Owner>,
 }
 
 impl Target {
-    const STDERR: Self = Self { file: None };
+    const STDERR: Self = Self { file: None, owner: None };
 
-    /// Opens this file, or standard error.
-    pub fn open(path: Option<&Path>) -> io::Result<Self> {
+    /// Opens this file, or standard error. A file that is made here, now or by [`reopen`], is given to the owner.
+    pub fn open(path: Option<&Path>, owner: Option<Owner>) -> io::Result<Self> {
         let Some(path) = path else { return Ok(Self::STDERR) };
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::INVAL)?;
-        let file = file::open_log(path.as_c_str())?;
-        Ok(Self { file: Some((path, file)) })
+        let file = file::open_log(&path, owner)?;
+        Ok(Self { file: Some((path, file)), owner })
     }
 }
 
@@ -160,7 +163,7 @@ pub fn write_to(target: Target) {
 pub fn reopen() {
     report(Severity::Notice, None, format_args!("reopening the log"));
     let failed = with(|log| match &mut log.target.file {
-        Some((path, file)) => file::open_log(path.as_c_str()).map(|opened| *file = opened).err(),
+        Some((path, file)) => file::open_log(path, log.target.owner).map(|opened| *file = opened).err(),
         None => None,
     });
     if let Some(errno) = failed.flatten() {
@@ -298,7 +301,7 @@ mod tests {
 
     fn log_into_pipe() -> (Log, std::fs::File) {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let target = Target { file: Some((CString::default(), writer)) };
+        let target = Target { file: Some((CString::default(), writer)), owner: None };
         let log = Log { target, level: Severity::Info, role: "worker", sites: Sites::new(), dropped: 0 };
         (log, reader.into())
     }

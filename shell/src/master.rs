@@ -13,9 +13,11 @@ use tidegate_core::master::{End, Order, Phase, Plan, Request, Supervisor, Tell};
 use crate::cli::Options;
 use crate::exit;
 use crate::log::{self, Severity, report};
+use crate::os::confine;
 use crate::os::process::{self, Ended, Fork};
 use crate::os::signal::{Signal, Signals};
 use crate::os::{clock, title};
+use crate::privilege;
 use crate::settings::Settings;
 use crate::start::Held;
 use crate::worker::{self, Role};
@@ -166,13 +168,17 @@ impl<'a> Master<'a> {
     fn on_dead(&mut self, pid: Pid, ended: Ended, now_ms: u64) {
         let Some(slot) = self.pids.iter().position(|known| *known == Some(pid)) else { return };
         self.pids[slot] = None;
+        let why = match ended {
+            Ended::Killed(confine::SIGNAL) => ": it asked for what [Process] Confine does not allow",
+            _ => "",
+        };
         let pid = pid.as_raw_nonzero();
         // Two call sites: the log counts each apart, so that many orderly ends never crowd out one that was not.
         match ended {
             Ended::Exited(exit::OK) => {
                 report(Severity::Notice, None, format_args!("worker {slot}, process {pid}, {ended}"))
             }
-            _ => report(Severity::Alert, None, format_args!("worker {slot}, process {pid}, {ended}")),
+            _ => report(Severity::Alert, None, format_args!("worker {slot}, process {pid}, {ended}{why}")),
         }
         self.supervisor.on_died(slot as u16, now_ms);
     }
@@ -202,12 +208,16 @@ impl<'a> Master<'a> {
     }
 
     fn become_worker(&mut self, slot: u16, parent: Pid) -> u8 {
+        log::become_role("worker");
+        if let Err(failure) = privilege::lower(&self.settings) {
+            report(Severity::Crit, None, format_args!("{}; it does not serve", failure.text));
+            return failure.code;
+        }
         if !process::die_with_parent(parent) {
             return exit::OK;
         }
         self.signals = None;
         let given = self.held.become_given(self.told.take());
-        log::become_role("worker");
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
         let code = worker::run(&self.settings, given, Role::Worker { slot });

@@ -10,7 +10,9 @@ use tidegate_core::admission::WhenFull;
 use tidegate_core::conf;
 use tidegate_core::prefix::Prefix;
 
+use crate::accounts::User;
 use crate::log::Severity;
+use crate::os::privilege::Account;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -25,10 +27,23 @@ pub struct Process {
     pub daemon: bool,
     /// 0 is one process without a master.
     pub workers: u16,
+    /// Who workers become; `None` is who started the server.
+    pub user: Option<User>,
+    /// Their group if it is not the user's own.
+    pub group: Option<u32>,
+    /// Whether the kernel is to hold workers to what serving needs.
+    pub confine: bool,
     pub pid_file: Option<PathBuf>,
     pub open_files: u32,
     pub drain_ms: u64,
     pub respawn_limit: u32,
+}
+
+impl Process {
+    /// Whom workers become.
+    pub fn account(&self) -> Account {
+        Account { user: self.user.map(|user| user.id), group: self.group.or(self.user.and_then(|user| user.group)) }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

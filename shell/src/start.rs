@@ -14,10 +14,12 @@ use crate::listeners::Listeners;
 use crate::log::{self, Severity, report};
 use crate::master::Master;
 use crate::os::bell::Bell;
+use crate::os::confine::Filter;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
 use crate::os::{process, title, trim};
 use crate::price::{self, Machine};
+use crate::privilege;
 use crate::settings::Settings;
 use crate::welcome;
 use crate::worker::{self, Given, Role};
@@ -41,8 +43,9 @@ fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Fail
     price::check_free(&loaded.settings, &price)?;
     price::check_descriptors(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
+    privilege::check(&loaded.settings)?;
     let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
-    let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
+    let mut held = Held { pid_file, listeners: Listeners::default(), filter: None, bell: None, ready: None };
     match held.serve(options, loaded, greet) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
@@ -66,6 +69,8 @@ enum Outcome {
 /// What the process that answers for the server holds. A worker drops all but the listeners.
 pub struct Held {
     pub listeners: Listeners,
+    /// What workers are held to.
+    pub filter: Option<Filter>,
     bell: Option<Bell>,
     pid_file: Option<PidFile>,
     ready: Option<Ready>,
@@ -81,7 +86,12 @@ impl Held {
             // The master reads it while it waits for the first workers; later nobody listens.
             let _ = ready.map(|ready| rustix::io::write(ready, &[1]));
         };
-        Given { listeners: self.listeners.take_sockets(), bell: self.bell.take(), ready: Box::new(ready) }
+        Given {
+            listeners: self.listeners.take_sockets(),
+            bell: self.bell.take(),
+            filter: self.filter.take(),
+            ready: Box::new(ready),
+        }
     }
 
     fn serve(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<Outcome, Failure> {
@@ -119,10 +129,12 @@ impl Held {
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
+            privilege::lower(&settings)?;
             let listeners = self.listeners.take_sockets();
             let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
-            return Ok(worker::run(&settings, Given { listeners, bell: None, ready }, Role::Alone));
+            return Ok(worker::run(&settings, Given { listeners, bell: None, filter: None, ready }, Role::Alone));
         }
+        self.filter = privilege::filter(&settings);
         let mut master = Master::new(options, settings, conf_name, self, signals);
         if !master.start() {
             return Err(Failure::new(exit::OS, "no worker can serve; the log has the reason"));
@@ -140,6 +152,7 @@ impl Held {
             report(Severity::Error, Some(errno), format_args!("cannot write the pid file ([Process] PidFile)"));
         }
         report(Severity::Notice, None, format_args!("started with {conf_name}"));
+        privilege::tell(settings);
         if let Some(ready) = self.ready.take() {
             ready.good();
         }
@@ -166,7 +179,7 @@ pub fn limit_open_files(settings: &Settings) {
 /// Opens the log that the settings name; lines go there once it is told [`log::write_to`].
 pub fn open_log(settings: &Settings) -> Result<log::Target, Failure> {
     let path = settings.log.file.as_deref();
-    log::Target::open(path).map_err(|errno| {
+    log::Target::open(path, privilege::log_owner(settings)).map_err(|errno| {
         let shown = path.unwrap_or(Path::new("standard error")).display();
         Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
     })

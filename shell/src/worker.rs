@@ -15,9 +15,11 @@ use crate::exit;
 use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::bell::Bell;
+use crate::os::confine::Filter;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, title, trim};
+use crate::privilege;
 use crate::settings::Settings;
 use crate::storage::Shape;
 
@@ -34,6 +36,8 @@ pub struct Given<'a> {
     pub listeners: Vec<OwnedFd>,
     /// Shared with the other workers, if there are any.
     pub bell: Option<Bell>,
+    /// The calls it is held to from its seal on.
+    pub filter: Option<Filter>,
     /// Called once everything it needs is there; not called if it cannot serve.
     pub ready: Box<dyn FnOnce() + 'a>,
 }
@@ -99,6 +103,9 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
     // Not where someone may be debugging: breakpoints live in the pages given back.
     if matches!(role, Role::Worker { .. }) && !cfg!(debug_assertions) {
         trim::start_pages();
+    }
+    if let Some(filter) = &given.filter {
+        privilege::confine(filter);
     }
     alloc::seal();
     let ended = run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role);

@@ -3,9 +3,9 @@
 //! The parser, the checks, the help and the reference configuration are all read from here and know no key by heart.
 
 use crate::limits::{
-    ACCEPT_RATE_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX,
-    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX,
-    WORKERS_MAX,
+    ACCEPT_RATE_MAX, ACCOUNT_BYTES_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX,
+    KEEPALIVE_MS_MAX, LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, SOCKET_BUFFER_BYTES_MAX,
+    TIMEOUT_MS_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -97,6 +97,27 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::NumberOrAuto { min: 0, max: WORKERS_MAX as u64 },
         default: "1",
         help: "Processes that serve; auto is one per processor, 0 serves in the first process, for debugging.",
+    },
+    Directive {
+        section: "Process",
+        key: "User",
+        kind: Kind::Text { max_bytes: ACCOUNT_BYTES_MAX },
+        default: "",
+        help: "Who the workers are once everything is open, a name or a number; empty is who started the server.",
+    },
+    Directive {
+        section: "Process",
+        key: "Group",
+        kind: Kind::Text { max_bytes: ACCOUNT_BYTES_MAX },
+        default: "",
+        help: "Their only group, a name or a number; empty is the user's own.",
+    },
+    Directive {
+        section: "Process",
+        key: "Confine",
+        kind: Kind::Switch,
+        default: "off",
+        help: "The kernel ends a worker that asks it for anything serving does not need.",
     },
     Directive {
         section: "Process",

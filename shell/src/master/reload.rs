@@ -12,6 +12,7 @@ use crate::listeners::Changed;
 use crate::log::{self, Severity, report};
 use crate::os::trim;
 use crate::price::{self, Machine, Price};
+use crate::privilege;
 use crate::settings::Settings;
 use crate::start;
 
@@ -22,11 +23,17 @@ impl Master<'_> {
         let outcome = self.replace(now_ms);
         self.state.reload_failed = outcome.is_err();
         match outcome {
-            Ok(Changed { kept, opened, closed }) => report(
-                Severity::Notice,
-                None,
-                format_args!("reloaded {}; listeners: {kept} kept, {opened} opened, {closed} closed", self.conf_name),
-            ),
+            Ok(Changed { kept, opened, closed }) => {
+                report(
+                    Severity::Notice,
+                    None,
+                    format_args!(
+                        "reloaded {}; listeners: {kept} kept, {opened} opened, {closed} closed",
+                        self.conf_name
+                    ),
+                );
+                privilege::tell(&self.settings);
+            }
             Err(failure) => {
                 log::report_lines(Severity::Error, &failure.text);
                 report(Severity::Error, None, format_args!("reload failed; the old configuration stays in force"));
@@ -48,6 +55,7 @@ impl Master<'_> {
         // Until the old workers have left, both are there.
         let leaving = Price::of(&self.settings, &machine).workers_full_bytes(self.supervisor.live() as u64);
         price::check_reload(&settings, &price, leaving, &name)?;
+        privilege::check(&settings)?;
         let target = start::open_log(&settings)?;
         let staged = self.held.listeners.stage(&settings.sockets)?;
         self.supervisor.on_reload(plan(&settings), now_ms).map_err(refused)?;
@@ -55,6 +63,7 @@ impl Master<'_> {
         log::write_to(target);
         log::set_level(settings.log.level);
         start::limit_open_files(&settings);
+        self.held.filter = privilege::filter(&settings);
         self.settings = settings;
         Ok(self.held.listeners.change(staged))
     }
