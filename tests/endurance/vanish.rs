@@ -112,6 +112,7 @@ fn a_user_timeout_cuts_the_keepalive_short() {
 
 #[test]
 fn a_cable_pulled_in_the_middle_of_replies_frees_their_slots_within_the_user_timeout() {
-    let Some(waited) = vanish("sending", How::PulledWhileSending, "UserTimeout = 2s") else { return };
+    // Not every client is owed a byte at that moment: the KeepAlive is for those that are not.
+    let Some(waited) = vanish("sending", How::PulledWhileSending, "KeepAlive = 1s\nUserTimeout = 2s") else { return };
     assert!(waited < USER_TIMEOUT + GRACE, "{waited:?}");
 }
