@@ -52,11 +52,11 @@ fn vanish(name: &str, how: How, keys: &str) -> Option<Duration> {
     if let How::PulledWhileSending = how {
         far.iter().for_each(fill);
     }
-    let began = Instant::now();
     match how {
         How::Pulled | How::PulledWhileSending => spaces.pull(),
         How::Lost => spaces.lose(),
     }
+    let began = Instant::now();
     assert_eq!(all, before + BYSTANDERS + GONE);
     assert_eq!(descriptors(rig.worker()), all, "they are still taken for alive");
     wait_until("the slots", || descriptors(rig.worker()) == before + BYSTANDERS);
