@@ -39,7 +39,7 @@ pub(crate) struct Kit<'m, S: Service> {
     pub outbox: &'m mut [u8],
     /// One for each listener, in their order.
     pub rules: Vec<Rules<'m>, LISTENERS_MAX>,
-    pub stats: Stats,
+    pub stats: &'m Stats,
     pub now_ms: u64,
 }
 
@@ -176,6 +176,9 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 Err(Other(_)) => return Err(Fate::Dead(Reason::Reset)),
             }
         }
+        if self.slot.output.is_empty() && !self.slot.again && self.slot.asked_ms != 0 {
+            self.kit.stats.replied(self.slot.answer(self.kit.now_ms));
+        }
         match self.slot.phase {
             _ if !self.slot.output.is_empty() => Err(Fate::Live),
             Phase::Open if self.slot.again => self.held_input(Cause::Drained),
@@ -229,6 +232,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 ended: slot.ended,
                 pool: &mut kit.pool,
             };
+            kit.stats.add(Counter::Steps, 1);
             let step = kit.service.step(state, cause, input, &mut out, &mut context);
             let (written, reflected) = out.finish();
             let (consumed, unread) = input.split_at_checked(step.consumed).unwrap_or((input, &[]));
@@ -241,10 +245,16 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             let moved = !(consumed.is_empty() && written.is_empty() && slot.output.is_empty());
             if !(written.is_empty() && reflected.is_empty()) {
                 let parts = [written, reflected];
-                if let Err(reason) = send(*net, &mut kit.blocks, &mut kit.stats, slot, token.slot, kit.now_ms, parts) {
-                    kit.stats.add(Counter::Steps, steps);
-                    return Fate::Dead(reason);
+                match send(*net, &mut kit.blocks, kit.stats, slot, token.slot, kit.now_ms, parts) {
+                    Ok(true) if step.next != Next::Again => kit.stats.replied(slot.answer(kit.now_ms)),
+                    Ok(_) => {}
+                    Err(reason) => {
+                        return Fate::Dead(reason);
+                    }
                 }
+            } else if cause == Cause::Drained && step.next != Next::Again {
+                // What left before was the last of it.
+                kit.stats.replied(slot.answer(kit.now_ms));
             }
             match step.next {
                 _ if last_word => break Next::Close,
@@ -253,12 +263,11 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 next => break next,
             }
         };
-        kit.stats.add(Counter::Steps, steps);
+        let unread = input.len();
         if next == Next::Close {
             let served = if slot.ended { Reason::Ended } else { Reason::Served };
             return self.begin_close(if last_word { Reason::RequestTimeout } else { served });
         }
-        let unread = input.len();
         slot.again = next == Next::Again;
         slot.waiting = matches!(next, Next::Wait(_));
         slot.wait_ms = if let Next::Wait(at_ms) = next { at_ms } else { NEVER };
@@ -313,17 +322,18 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
     }
 }
 
-/// Sends two parts at once if nothing waits before them; what does not leave goes to the slot's blocks.
+/// Sends two parts at once if nothing waits before them; what does not leave goes to the slot's blocks. Whether all has
+/// left.
 #[inline]
 fn send<N: Net>(
     net: &mut N,
     blocks: &mut Blocks<'_>,
-    stats: &mut Stats,
+    stats: &Stats,
     slot: &mut Slot<N::Conn>,
     owner: u32,
     now_ms: u64,
     parts: [&[u8]; 2],
-) -> Result<(), Reason> {
+) -> Result<bool, Reason> {
     let [first, second] = parts;
     let mut sent = 0;
     if let (true, Some(conn)) = (slot.output.is_empty(), &slot.conn) {
@@ -340,7 +350,7 @@ fn send<N: Net>(
         stats.add(Counter::BytesOut, sent);
         slot.active_ms = now_ms;
         if sent == first.len().wrapping_add(second.len()) {
-            return Ok(());
+            return Ok(true);
         }
     }
     for part in parts {
@@ -351,5 +361,5 @@ fn send<N: Net>(
             return Err(Reason::BlocksDry);
         }
     }
-    Ok(())
+    Ok(false)
 }

@@ -14,7 +14,7 @@ use crate::cli::Options;
 use crate::exit::{self, Failure};
 use crate::log::Severity;
 use crate::os::{confine, file};
-use crate::settings::{self, Log, Memory, Process, Reserve, Settings, Socket};
+use crate::settings::{self, Control, Log, Memory, Process, Reserve, Settings, Socket};
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
 const FILE_BYTES_MAX: usize = 256 * 1024;
@@ -121,6 +121,7 @@ fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directo
     let process = document.section("Process");
     let log = document.section("Log");
     let memory = document.section("Memory");
+    let pid_file = path(process.text("PidFile"), prefix);
     Settings {
         process: Process {
             daemon: process.switch("Daemon"),
@@ -128,7 +129,8 @@ fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directo
             user: None,
             group: None,
             confine: process.switch("Confine"),
-            pid_file: path(process.text("PidFile"), prefix),
+            control: Control::of(path(process.text("ControlSocket"), prefix), pid_file.as_deref()),
+            pid_file,
             open_files: narrow(process.number("OpenFiles")),
             drain_ms: process.time_ms("DrainTimeout"),
             respawn_limit: narrow(process.number("RespawnLimit")),
@@ -256,6 +258,7 @@ mod tests {
         };
         let settings = load_text("paths", text, options).unwrap().settings;
         assert_eq!(settings.process.pid_file, Some("/srv/run/pid".into()));
+        assert_eq!(settings.process.control.unwrap().path, Path::new("/srv/run/pid.sock"));
         assert_eq!(settings.process.workers, 7);
         assert_eq!(settings.log.file, None);
         let options = Options { prefix: Some("/srv".into()), ..Options::default() };

@@ -10,6 +10,7 @@
 //!    [`accounts`] finds the user and group that it names, and [`privilege`] makes workers those.
 //! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
 //!    its signals.
+//!    What all of them count is on the [`board`]; [`status`] is the report of it, which [`control`] hands out.
 //! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
 //!
 //! [`log`] writes what any of them has to say. [`os`] is everything asked of Linux, and the only unsafe code.
@@ -18,6 +19,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod accounts;
+pub mod board;
 pub mod cli;
 pub mod conf;
 pub mod control;
@@ -32,7 +34,9 @@ pub mod os;
 pub mod price;
 pub mod privilege;
 pub mod settings;
+pub mod socket_path;
 pub mod start;
+pub mod status;
 pub mod storage;
 pub mod welcome;
 pub mod worker;

@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::panic::Location;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustix::io::{self, Errno};
 
@@ -125,6 +126,10 @@ struct Log {
 static LOG: Mutex<Log> =
     Mutex::new(Log { target: Target::STDERR, level: Severity::Notice, role: "main", sites: Sites::new(), dropped: 0 });
 
+/// Lines of this process that a limit left out, and that could not be written.
+static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
 struct Facade;
 
 impl log::Log for Facade {
@@ -173,6 +178,8 @@ pub fn reopen() {
 
 /// Says what this process is from now on (`1234#worker`). Counts inherited over a fork are the parent's to tell.
 pub fn become_role(role: &'static str) {
+    LEFT_OUT.store(0, Relaxed);
+    DROPPED.store(0, Relaxed);
     with(|log| {
         log.role = role;
         log.sites = Sites::new();
@@ -210,6 +217,11 @@ pub fn settle(now_ms: u64) -> Option<u64> {
     .flatten()
 }
 
+/// How many lines of this process a limit left out, and how many could not be written.
+pub fn lost() -> (u64, u64) {
+    (LEFT_OUT.load(Relaxed) as u64, DROPPED.load(Relaxed) as u64)
+}
+
 /// Tells everything left out so far. Before leaving.
 pub fn finish() {
     with(|log| log.settle(clock::now_ms(), true));
@@ -237,6 +249,8 @@ impl Log {
         self.settle(now_ms, false);
         if self.sites.admit(site, severity, body.text(), now_ms) {
             self.put(severity, body);
+        } else {
+            LEFT_OUT.fetch_add(1, Relaxed);
         }
     }
 
@@ -253,14 +267,19 @@ impl Log {
             let mut told = Line::new();
             told.write_escaped(format_args!("... {} lines could not be written", self.dropped));
             if self.put_line(Severity::Warn, &told).is_err() {
-                self.dropped = self.dropped.saturating_add(1);
+                self.drop_one();
                 return;
             }
             self.dropped = 0;
         }
         if self.put_line(severity, body).is_err() {
-            self.dropped = self.dropped.saturating_add(1);
+            self.drop_one();
         }
+    }
+
+    fn drop_one(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+        DROPPED.fetch_add(1, Relaxed);
     }
 
     fn put_line(&self, severity: Severity, body: &Line) -> io::Result<()> {

@@ -34,9 +34,29 @@ pub struct Process {
     /// Whether the kernel is to hold workers to what serving needs.
     pub confine: bool,
     pub pid_file: Option<PathBuf>,
+    pub control: Option<Control>,
     pub open_files: u32,
     pub drain_ms: u64,
     pub respawn_limit: u32,
+}
+
+/// Where the running server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    pub path: PathBuf,
+    /// It is written in the configuration, and not made from the pid file's path.
+    pub written: bool,
+}
+
+impl Control {
+    pub fn of(written: Option<PathBuf>, pid_file: Option<&Path>) -> Option<Self> {
+        let beside = || {
+            let mut path = pid_file?.as_os_str().to_os_string();
+            path.push(".sock");
+            Some(Self { path: path.into(), written: false })
+        };
+        written.map(|path| Self { path, written: true }).or_else(beside)
+    }
 }
 
 impl Process {

@@ -1,4 +1,4 @@
-//! Millions of messages, each received and answered by itself, and then the worker's own count of allocations.
+//! Millions of messages, each received and answered by itself, and then the server's own count of allocations.
 //!
 //! In a debug build one allocation after the seal would have ended the worker; the figure that counts is that of a
 //! release build, which only counts it.
@@ -35,6 +35,9 @@ fn ten_million_messages_are_answered_without_one_allocation() {
         exchange(&mut streams, round);
     }
     let took = began.elapsed();
+    let status = rig.server.run(&["-c", "tg.conf", "-s", "status", "--json"]);
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains("\"allocations_after_seal\":0,"), "{status}");
     drop(streams);
     let log = rig.stop(Signal::QUIT);
     let told = log.lines().find_map(|line| line.split_once("served ")).expect("the count at the worker's end").1;

@@ -5,7 +5,7 @@
 use crate::limits::{
     ACCEPT_RATE_MAX, ACCOUNT_BYTES_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX,
     KEEPALIVE_MS_MAX, LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, SOCKET_BUFFER_BYTES_MAX,
-    TIMEOUT_MS_MAX, WORKERS_MAX,
+    TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -125,6 +125,13 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
         default: "",
         help: "File for the number of the first process; empty for none.",
+    },
+    Directive {
+        section: "Process",
+        key: "ControlSocket",
+        kind: Kind::Text { max_bytes: UNIX_PATH_BYTES_MAX },
+        default: "",
+        help: "Unix socket that `tidegate -s status` asks; empty is the PidFile with .sock behind it.",
     },
     Directive {
         section: "Process",

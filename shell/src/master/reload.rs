@@ -1,11 +1,12 @@
 //! A reload: everything that can fail is done beside what serves, then all of it is put into force at once.
 //!
-//! `Daemon`, `PidFile` and `Workers = 0` are what the process became when it started; a file that changes them is
+//! `Daemon`, `PidFile`, `ControlSocket` and `Workers = 0` are what the process became when it started; a file that changes them is
 //! taken all the same, without that change, and the log says so.
 
 use tidegate_core::master::Refusal;
 
 use super::{Master, plan};
+use crate::board;
 use crate::conf::{self, Loaded};
 use crate::exit::{self, Failure};
 use crate::listeners::Changed;
@@ -63,6 +64,9 @@ impl Master<'_> {
         log::write_to(target);
         log::set_level(settings.log.level);
         start::limit_open_files(&settings);
+        self.board.rename(&board::moved(&self.settings.sockets, &settings.sockets));
+        self.facts.reloads = self.facts.reloads.wrapping_add(1);
+        self.board.tell(self.facts);
         self.held.filter = privilege::filter(&settings);
         self.settings = settings;
         Ok(self.held.listeners.change(staged))
@@ -81,6 +85,13 @@ impl Master<'_> {
         if new.pid_file != now.pid_file {
             kept("PidFile");
             new.pid_file.clone_from(&now.pid_file);
+        }
+        if new.control != now.control {
+            // One that is made from the pid file's path stays with that.
+            if new.control.iter().chain(&now.control).any(|control| control.written) {
+                kept("ControlSocket");
+            }
+            new.control.clone_from(&now.control);
         }
         if new.workers == 0 {
             kept("Workers = 0");

@@ -15,8 +15,9 @@
 //! | `process` | `fork`, `_exit`, `setsid`, `umask`, `dup2`, `waitpid`, `kill`, `pipe2`, `prctl` PDEATHSIG, `setrlimit` | 2.6.27 |
 //! | `program` | libc `dl_iterate_phdr`; `/proc/meminfo`, `/proc/sys/net/ipv4`, the control group | |
 //! | `random` | `getrandom` where there is (3.17) | |
+//! | `shared` | `mmap` shared and anonymous, `madvise` REMOVE | 2.6.16 |
 //! | `signal` | `sigaction`, `sigprocmask`, `signalfd4`, `poll` | 2.6.27 |
-//! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect` | 2.6.28 |
+//! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect`, `umask` | 2.6.28 |
 //! | `title` | `environ`, `prctl` NAME | |
 //! | `trim` | libc `dl_iterate_phdr`, `madvise` | |
 //!
@@ -36,6 +37,7 @@ pub mod privilege;
 pub mod process;
 pub mod program;
 pub mod random;
+pub mod shared;
 pub mod signal;
 pub mod socket;
 pub mod title;

@@ -97,6 +97,7 @@ impl Rig {
             seed: [0; 2],
             elder_cells: &mut [],
             elder_places: &mut [],
+            stats: Box::leak(Box::default()),
         };
         let (mut server, mut net) = (Dispatcher::new(storage, BuiltIn::new(Echo, Discard)), Memory::default());
         let rules = Rules { idle_ms: 60_000, request_ms: 10_000, write_ms: 30_000, info: "" };

@@ -14,7 +14,7 @@ unsafe extern "C" {
 }
 
 /// Takes any text, or refuses it, as the world pleases.
-struct Page;
+pub struct Page;
 
 impl uWrite for Page {
     type Error = ();

@@ -12,6 +12,7 @@
 mod conf;
 mod parts;
 mod server;
+mod status;
 mod supervisor;
 mod world;
 
