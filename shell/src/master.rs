@@ -222,12 +222,18 @@ impl<'a> Master<'a> {
         }
         let Some(slot) = self.pids.iter().position(|known| *known == Some(pid)) else { return };
         self.pids[slot] = None;
-        let severity = if ended == Ended::Exited(exit::OK) { Severity::Notice } else { Severity::Alert };
         let why = match ended {
             Ended::Killed(confine::SIGNAL) => ": it asked for what [Process] Confine does not allow",
             _ => "",
         };
-        report(severity, None, format_args!("worker {slot}, process {}, {ended}{why}", pid.as_raw_nonzero()));
+        let pid = pid.as_raw_nonzero();
+        // Two call sites: the log counts each apart, so that many orderly ends never crowd out one that was not.
+        match ended {
+            Ended::Exited(exit::OK) => {
+                report(Severity::Notice, None, format_args!("worker {slot}, process {pid}, {ended}"))
+            }
+            _ => report(Severity::Alert, None, format_args!("worker {slot}, process {pid}, {ended}{why}")),
+        }
         self.board.leave(slot as u16);
         self.supervisor.on_died(slot as u16, now_ms);
     }

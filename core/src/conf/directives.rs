@@ -325,7 +325,7 @@ pub const DIRECTIVES: &[Directive] = &[
         key: "UserTimeout",
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "0",
-        help: "The kernel gives up a peer that acknowledges nothing for so long; 0 is the kernel's own limit.",
+        help: "The kernel gives up a peer that acknowledges or takes nothing for so long; 0 is its own limit.",
     },
     Directive {
         section: "Socket",
