@@ -162,6 +162,7 @@ fn what_the_new_program_says_against_its_start_is_in_the_log() {
             vec!["is taken ([Socket s1] ListenPort)", "exited with code 69"],
         ),
         (format!("{good}{limit}"), vec!["both need", "over [Memory] Limit = 4096K", "exited with code 78"]),
+        (good.replace("tg.log", "no/such/log"), vec!["cannot open the log", "exited with code 73"]),
         (format!("{good}{blocks}"), vec!["ENOMEM", "no worker can serve", "exited with code 71"]),
     ];
     for (text, parts) in cases {
