@@ -57,7 +57,8 @@ impl Master<'_> {
         let leaving = Price::of(&self.settings, &machine).workers_full_bytes(self.supervisor.live() as u64);
         price::check_reload(&settings, &price, leaving, &name)?;
         privilege::check(&settings)?;
-        let target = start::open_log(&settings)?;
+        let target = start::open_log(&settings);
+        log::may_write_to(&target).map_err(|errno| start::log_failure(&settings, errno))?;
         let staged = self.held.listeners.stage(&settings.sockets)?;
         self.supervisor.on_reload(plan(&settings), now_ms).map_err(refused)?;
         // From here on nothing fails.
@@ -100,9 +101,10 @@ impl Master<'_> {
     }
 }
 
-fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::NotServing => Failure::new(exit::UNAVAILABLE, "the server is stopping"),
+        Refusal::Upgrading => Failure::new(exit::UNAVAILABLE, "an upgrade is under way"),
         Refusal::Leavers(leavers) => Failure::new(
             exit::UNAVAILABLE,
             format!(
