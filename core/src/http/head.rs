@@ -65,7 +65,7 @@ const EMPTY_LINE: u16 = 1 << 14;
 impl Head {
     /// How much of the input is an empty line before the request, which is passed over once (RFC 9112 2.2).
     pub fn leading_empty_line(&mut self, input: &[u8]) -> usize {
-        if self.flags != 0 || self.looked > 1 || !input.starts_with(b"\r\n") {
+        if input.first() != Some(&b'\r') || self.flags != 0 || self.looked > 1 || !input.starts_with(b"\r\n") {
             return 0;
         }
         (self.flags, self.looked) = (EMPTY_LINE, 0);
