@@ -82,6 +82,15 @@ impl Head {
         if self.looked > 0 && !self.line_ended(input, limits)? {
             return Ok(false);
         }
+        // In registers while it is read on.
+        let mut head = *self;
+        let read = head.read_lines(input, limits);
+        *self = head;
+        read
+    }
+
+    #[inline(always)]
+    fn read_lines(&mut self, input: &[u8], limits: &Limits) -> Result<bool, Fault> {
         let mut at = self.at as usize;
         loop {
             let rest = input.get(at..).unwrap_or(&[]);

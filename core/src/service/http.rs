@@ -178,11 +178,14 @@ impl<F: Files, R: Routes> Service for Http<'_, F, R> {
             }
             used = used.wrapping_add(state.head.leading_empty_line(input.get(used..).unwrap_or(&[])));
             let rest = input.get(used..).unwrap_or(&[]);
-            if rest.is_empty() {
-                return if context.ended() { Step::close(input.len()) } else { Step::more(used) };
-            }
             match self.ask(state, rest, out, context) {
-                Asked::Answered(len) => used = used.wrapping_add(len),
+                Asked::Answered(len) => {
+                    used = used.wrapping_add(len);
+                    if used == input.len() && state.sending.is_over() && !context.ended() {
+                        return Step::more(used);
+                    }
+                }
+                Asked::Waits if rest.is_empty() && !context.ended() => return Step::more(used),
                 Asked::Waits if context.ended() => return Step::close(input.len()),
                 Asked::Waits => return Step::more(used),
                 Asked::Last => return Step::close(input.len()),
