@@ -32,6 +32,7 @@ pub const CASES: &[Case] = &[
     ("visit", "connect, one echoed message, close", visit),
     ("http-short", "a request of three lines for 1 KiB, of 64 connections", http_short),
     ("http-browser", "the same with a browser's head of 400 bytes", http_browser),
+    ("http-cookie", "the same with a cookie in it, so that it is read anew", http_cookie),
 ];
 
 fn pool(n: u32) {
@@ -161,6 +162,24 @@ fn http_short(n: u32) {
 fn http_browser(n: u32) {
     assert_eq!(BROWSER.len(), 400);
     http(n, BROWSER);
+}
+
+/// The same length, and with a cookie no block of fields is remembered.
+const COOKIE: &[u8] = b"GET /1k.txt HTTP/1.1\r\n\
+Host: 192.168.1.10\r\n\
+User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+Accept-Language: en-GB,en;q=0.5\r\n\
+Accept-Encoding: gzip, deflate, br, zstd\r\n\
+Connection: keep-alive\r\n\
+Upgrade-Insecure-Requests: 1\r\n\
+Sec-Fetch-Mode: navigate\r\n\
+Priority: u=0, i\r\n\
+Cookie: sid=0123456789ab\r\n\r\n";
+
+fn http_cookie(n: u32) {
+    assert_eq!(COOKIE.len(), 400);
+    http(n, COOKIE);
 }
 
 fn http(n: u32, request: &'static [u8]) {
