@@ -29,6 +29,8 @@ pub enum WhenFull {
     /// It waits in the backlog until one of them ends.
     #[default]
     Wait,
+    /// It is closed at once.
+    Refuse,
     /// The one that has been silent for longest is closed for it.
     Oldest,
 }
@@ -38,6 +40,7 @@ pub enum WhenFull {
 pub(crate) enum Refusal {
     Denied,
     PerClient,
+    Full,
 }
 
 impl Refusal {
@@ -45,6 +48,7 @@ impl Refusal {
         match self {
             Self::Denied => Counter::RefusedDenied,
             Self::PerClient => Counter::RefusedPerClient,
+            Self::Full => Counter::RefusedFull,
         }
     }
 }

@@ -53,7 +53,10 @@ pub const LINE_BYTES_MAX: usize = 1_024;
 pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
 
 /// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
-pub const ENTRIES_MAX: usize = 272;
+pub const ENTRIES_MAX: usize = 320;
+
+/// The smallest log: room for some hundred lines, and for one of each process in the same instant.
+pub const LOG_BYTES_MIN: u64 = 64 * 1024;
 
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
@@ -61,6 +64,9 @@ pub const PATH_BYTES_MAX: usize = 512;
 /// Bytes of a decoded path in a request, the index name behind it included: what a file system may hold and a person
 /// will not type.
 pub const REQUEST_PATH_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a user's or a group's name: Linux's `LOGIN_NAME_MAX` without its end.
+pub const ACCOUNT_BYTES_MAX: usize = 255;
 
 /// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
@@ -74,6 +80,9 @@ pub const PREFIXES_MAX: usize = 32;
 
 /// Bytes of the free text a socket hands to its service.
 pub const INFO_BYTES_MAX: usize = 255;
+
+/// The largest `ReceiveBuffer` and `SendBuffer`: a gigabit link across the world has less than this on its way.
+pub const SOCKET_BUFFER_BYTES_MAX: u64 = 64 << 20;
 
 /// The longest time a configuration may ask for.
 pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;

@@ -5,14 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::conf::{self, Document, Problem, Section};
 use ufmt::uWrite;
 
+use crate::accounts::{self, User};
 use crate::cli::Options;
 use crate::exit::{self, Failure};
 use crate::log::Severity;
-use crate::os::file;
-use crate::settings::{self, Log, Memory, Process, Reserve, Settings, Socket};
+use crate::os::{confine, file};
+use crate::settings::{self, Control, Log, Memory, Process, Reserve, Settings, Socket};
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
 const FILE_BYTES_MAX: usize = 256 * 1024;
@@ -58,7 +60,10 @@ pub fn load(options: &Options) -> Result<Loaded, Failure> {
     let Ok(document) = read(&bytes, &options.set, &name, &mut problems) else {
         return Err(Failure::new(exit::CONFIG, problems.0));
     };
-    let settings = understand(&document, options, &prefix, &directory);
+    let accounts = accounts(&document.section("Process"), &name, &mut problems);
+    let Some((user, group)) = accounts else { return Err(Failure::new(exit::CONFIG, problems.0)) };
+    let mut settings = understand(&document, options, &prefix, &directory);
+    (settings.process.user, settings.process.group) = (user, group);
     if settings.sockets.is_empty() {
         return Err(Failure::new(
             exit::CONFIG,
@@ -85,25 +90,59 @@ fn read<'t>(bytes: &'t [u8], set: &'t [String], name: &str, out: &mut Text) -> R
     document
 }
 
+/// The accounts that the document names, or every problem with them.
+fn accounts(process: &Section<'_, '_>, name: &str, out: &mut Text) -> Option<(Option<User>, Option<u32>)> {
+    let mut are_good = true;
+    let mut unfit = |key: &str, must: &str| {
+        are_good = false;
+        if let Some(problem) = process.unfit(key, must) {
+            let _ = problem.write(name, out);
+        }
+    };
+    let [user, group] = ["User", "Group"].map(|key| process.text(key));
+    let user = (!user.is_empty()).then(|| accounts::user(user).map_err(|must| unfit("User", &must)).ok()).flatten();
+    let no_group = group.is_empty();
+    let group = (!no_group).then(|| accounts::group(group).map_err(|must| unfit("Group", &must)).ok()).flatten();
+    if no_group && user.is_some_and(|user| user.group.is_none()) {
+        unfit("User", "in /etc/passwd, where its group stands, or have [Process] Group beside it");
+    }
+    if process.switch("Confine") {
+        if !confine::is_possible() {
+            unfit("Confine", &format!("off, as no filter is known for {}", std::env::consts::ARCH));
+        } else if process.number_or_auto("Workers") == Some(0) {
+            unfit("Confine", "off beside Workers = 0, whose one process does more than serve");
+        }
+    }
+    are_good.then_some((user, group))
+}
+
 /// Gives the document's values their types.
 fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directory: &Path) -> Settings {
     let process = document.section("Process");
     let log = document.section("Log");
     let memory = document.section("Memory");
+    let pid_file = path(process.text("PidFile"), prefix);
     Settings {
         process: Process {
             daemon: process.switch("Daemon"),
             workers: process.number_or_auto("Workers").map_or_else(processors, narrow),
-            pid_file: path(process.text("PidFile"), prefix),
+            user: None,
+            group: None,
+            confine: process.switch("Confine"),
+            control: Control::of(path(process.text("ControlSocket"), prefix), pid_file.as_deref()),
+            pid_file,
             open_files: narrow(process.number("OpenFiles")),
             drain_ms: process.time_ms("DrainTimeout"),
+            upgrade_ms: process.time_ms("UpgradeTimeout"),
             respawn_limit: narrow(process.number("RespawnLimit")),
         },
         log: Log {
-            file: match options.error_log.as_ref().map(|typed| typed.to_string_lossy()) {
-                Some(typed) => settings::log_file(&typed, directory),
-                None => settings::log_file(log.text("File"), prefix),
+            to: match options.error_log.as_ref().map(|typed| typed.to_string_lossy()) {
+                Some(typed) => settings::destination(&typed, directory),
+                None => settings::destination(log.text("File"), prefix),
             },
+            max_bytes: log.size("MaxSize"),
+            daily_bytes: log.size("MaxDaily"),
             level: Severity::named(log.text("Level")).unwrap_or_default(),
         },
         memory: Memory {
@@ -122,7 +161,11 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         address: settings::address(section.address("ListenAddress"), narrow(section.number("ListenPort")), prefix),
         service: section.text("Service").to_string(),
         connections: narrow(section.number("Connections")),
-        oldest_makes_room: section.text("WhenFull") == "oldest",
+        when_full: match section.text("WhenFull") {
+            "refuse" => WhenFull::Refuse,
+            "oldest" => WhenFull::Oldest,
+            _ => WhenFull::Wait,
+        },
         per_client: narrow(section.number("PerClient")),
         accept_rate: narrow(section.number("AcceptRate")),
         allow: section.prefixes("Allow").collect(),
@@ -133,6 +176,8 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         write_ms: section.time_ms("WriteTimeout"),
         keepalive_ms: section.time_ms("KeepAlive"),
         user_timeout_ms: section.time_ms("UserTimeout"),
+        receive_bytes: narrow(section.size("ReceiveBuffer")),
+        send_bytes: narrow(section.size("SendBuffer")),
         info: section.text("DBInfo").to_string(),
     }
 }
@@ -180,6 +225,7 @@ impl Bounded for u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Destination;
 
     fn load_text(name: &str, text: &str, options: Options) -> Result<Loaded, Failure> {
         let path = std::env::temp_dir().join(format!("tidegate-conf-{}-{name}", std::process::id()));
@@ -216,10 +262,11 @@ mod tests {
         };
         let settings = load_text("paths", text, options).unwrap().settings;
         assert_eq!(settings.process.pid_file, Some("/srv/run/pid".into()));
+        assert_eq!(settings.process.control.unwrap().path, Path::new("/srv/run/pid.sock"));
         assert_eq!(settings.process.workers, 7);
-        assert_eq!(settings.log.file, None);
+        assert_eq!(settings.log.to, Destination::Stderr);
         let options = Options { prefix: Some("/srv".into()), ..Options::default() };
-        assert_eq!(load_text("log", text, options).unwrap().settings.log.file, Some("/srv/log".into()));
+        assert_eq!(load_text("log", text, options).unwrap().settings.log.to, Destination::File("/srv/log".into()));
     }
 
     #[test]

@@ -2,21 +2,23 @@
 //! all, and unix paths removed at the end.
 //!
 //! A reload stages first: what is new is opened beside what there is, and a failure changes nothing. A listener whose
-//! address stays is the same socket all along, so that nobody is refused and nobody in its backlog is lost.
+//! address stays is the same socket all along, so that nobody is refused and nobody in its backlog is lost. So it is
+//! over an upgrade; a path then belongs to the old server until the new one serves.
 //!
 //! A failure is told with the address, the key it came from and what to do. A unix socket's path left by a crash is
 //! removed only when nobody answers on it.
 
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
-use rustix::fs::{self, FileType};
+use rustix::fs;
 use rustix::io::{self, Errno};
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::exit::{self, Failure};
-use crate::os::socket::{self, Vigil};
+use crate::log::{Severity, report};
+use crate::os::socket::{self, Options};
 use crate::settings::{Address, Socket};
+use crate::socket_path::{Made, is_stale};
 
 /// Ports below this need a privilege.
 const FREE_PORTS_FROM: u16 = 1_024;
@@ -27,20 +29,19 @@ pub struct Listeners {
     all: Vec<Listener>,
     /// Paths of sockets that were given away.
     paths: Vec<Made>,
+    /// Paths that another server made and will leave to us.
+    lent: Vec<PathBuf>,
+    /// Paths left to another server. It may have no use for one, or may be gone: then they are still ours to remove.
+    left: Vec<Made>,
 }
 
 struct Listener {
     address: Address,
     backlog: u32,
+    options: Options,
     fd: OwnedFd,
     /// The unix path we made.
     made: Option<Made>,
-}
-
-/// A path, and which file it was.
-struct Made {
-    path: PathBuf,
-    identity: Identity,
 }
 
 /// What a reload brings, opened but not yet in force. Dropped, it leaves nothing behind.
@@ -49,7 +50,7 @@ pub struct Staged(Vec<Stage>);
 
 enum Stage {
     /// The listener of this index stays, with this backlog.
-    Kept(usize, u32, Vigil),
+    Kept(usize, u32, Options),
     Opened(Listener),
 }
 
@@ -61,27 +62,61 @@ pub struct Changed {
     pub closed: usize,
 }
 
-impl Made {
-    fn at(path: &Path) -> Option<Self> {
-        Some(Self { path: path.to_path_buf(), identity: identity(path)? })
-    }
-
-    fn is_still_there(&self) -> bool {
-        identity(&self.path) == Some(self.identity)
-    }
-
-    fn remove(&self) {
-        if self.is_still_there() {
-            let _ = fs::unlink(&self.path);
-        }
-    }
-}
-
 impl Listener {
     fn open(socket: &Socket) -> io::Result<Self> {
         let fd = open_one(socket)?;
         let made = if let Address::Unix(path) = &socket.address { Made::at(path) } else { None };
-        Ok(Self { address: socket.address.clone(), backlog: socket.backlog, fd, made })
+        let (backlog, options) = (socket.backlog, options(socket));
+        let listener = Self { address: socket.address.clone(), backlog, options, fd, made };
+        listener.tell_small_buffers();
+        Ok(listener)
+    }
+
+    /// Puts new terms into force. Buffers that were set cannot be given back to the kernel's choice.
+    fn set(&mut self, backlog: u32, options: Options) {
+        if self.backlog != backlog && socket::set_backlog(&self.fd, backlog).is_ok() {
+            self.backlog = backlog;
+        }
+        if self.options == options {
+            return;
+        }
+        let unset = |old: u32, new: u32| old > 0 && new == 0;
+        if unset(self.options.receive_bytes, options.receive_bytes)
+            || unset(self.options.send_bytes, options.send_bytes)
+        {
+            let address = &self.address;
+            report(
+                Severity::Warn,
+                None,
+                format_args!("{address}: ReceiveBuffer and SendBuffer go back to 0 only by a restart"),
+            );
+        }
+        self.options = options;
+        self.apply();
+    }
+
+    fn apply(&self) {
+        let _ = match self.address {
+            Address::Unix(_) => socket::set_buffers(&self.fd, self.options),
+            _ => socket::set_options(&self.fd, self.options),
+        };
+        self.tell_small_buffers();
+    }
+
+    /// The kernel's own limit is one more that is visible when it is hit.
+    fn tell_small_buffers(&self) {
+        let Ok((receive, send)) = socket::buffer_bytes(&self.fd) else { return };
+        let wanted = [
+            ("ReceiveBuffer", receive, self.options.receive_bytes, "rmem_max"),
+            ("SendBuffer", send, self.options.send_bytes, "wmem_max"),
+        ];
+        for (key, has, wanted, limit) in wanted.into_iter().filter(|(_, has, wanted, _)| *has < *wanted as usize) {
+            report(
+                Severity::Warn,
+                None,
+                format_args!("{}: {key} = {wanted} became {has} (sysctl net.core.{limit})", self.address),
+            );
+        }
     }
 
     /// Whether this is what the socket asks for. A unix path that someone removed reaches nobody: it is made again.
@@ -100,13 +135,29 @@ impl Drop for Staged {
     }
 }
 
-/// Device, inode and time of birth: an inode's number alone is soon given to the next file.
-type Identity = (u64, u64, i64, u64);
-
 impl Listeners {
     /// Opens all, or none: whatever was made before a failure is removed.
     pub fn open(sockets: &[Socket]) -> Result<Self, Failure> {
+        Self::inherit(sockets, Vec::new())
+    }
+
+    /// The same, on sockets that another server handed over where they are what is asked for. The rest is closed here.
+    pub fn inherit(sockets: &[Socket], handed: Vec<(String, OwnedFd)>) -> Result<Self, Failure> {
         let mut listeners = Self::default();
+        for (name, fd) in handed {
+            let Some(socket) = sockets.iter().find(|socket| socket.address.to_string() == name) else { continue };
+            let address = socket.address.clone();
+            if !socket::is_listener_on(&fd, &address) {
+                return Err(Failure::new(exit::OS, format!("what was handed over as {name} does not listen there")));
+            }
+            if let Address::Unix(path) = &address {
+                listeners.lent.push(path.clone());
+            }
+            // What it was set to is not known; a backlog of 0 is none that could be asked for.
+            let listener = Listener { address, backlog: 0, options: options(socket), fd, made: None };
+            listener.apply();
+            listeners.all.push(listener);
+        }
         let staged = listeners.stage(sockets)?;
         listeners.change(staged);
         Ok(listeners)
@@ -120,7 +171,7 @@ impl Listeners {
             // Of two sections with one address the second is opened, and told that it is taken.
             let here = here.filter(|at| !staged.0.iter().any(|other| matches!(other, Stage::Kept(it, ..) if it == at)));
             staged.0.push(match here {
-                Some(at) => Stage::Kept(at, socket.backlog, vigil(socket)),
+                Some(at) => Stage::Kept(at, socket.backlog, options(socket)),
                 None => Stage::Opened(Listener::open(socket).map_err(|errno| self.explain(socket, errno))?),
             });
         }
@@ -134,14 +185,9 @@ impl Listeners {
         let mut changed = Changed { kept: 0, opened: 0, closed: 0 };
         for stage in staged.0.drain(..) {
             match stage {
-                Stage::Kept(at, backlog, vigil) => {
+                Stage::Kept(at, backlog, options) => {
                     let Some(mut listener) = old.get_mut(at).and_then(Option::take) else { continue };
-                    if listener.backlog != backlog && socket::set_backlog(&listener.fd, backlog).is_ok() {
-                        listener.backlog = backlog;
-                    }
-                    if listener.address.port().is_some() {
-                        let _ = socket::keep_vigil(&listener.fd, vigil);
-                    }
+                    listener.set(backlog, options);
                     self.all.push(listener);
                     changed.kept += 1;
                 }
@@ -168,6 +214,36 @@ impl Listeners {
         parts.collect()
     }
 
+    /// What another server may be handed, by address. Not a socket whose path was removed: it reaches nobody.
+    pub fn shared(&self) -> impl Iterator<Item = (&Address, BorrowedFd<'_>)> {
+        let reached = self.all.iter().filter(|listener| listener.made.as_ref().is_none_or(Made::is_still_there));
+        reached.map(|listener| (&listener.address, listener.fd.as_fd()))
+    }
+
+    /// The other server serves: closes the sockets, and leaves it the paths.
+    pub fn leave(&mut self) {
+        self.left.extend(self.all.drain(..).filter_map(|listener| listener.made));
+    }
+
+    /// We serve: what was lent is ours.
+    pub fn own(&mut self) {
+        for path in self.lent.drain(..) {
+            let made = Made::at(&path);
+            match self.all.iter_mut().find(|listener| listener.address == Address::Unix(path.clone())) {
+                Some(listener) => listener.made = made,
+                None => self.paths.extend(made),
+            }
+        }
+    }
+
+    /// The other server failed, and may have set the sockets up for itself.
+    pub fn reclaim(&self) {
+        for listener in &self.all {
+            let _ = socket::set_backlog(&listener.fd, listener.backlog);
+            listener.apply();
+        }
+    }
+
     /// Closes the sockets and removes their paths: nobody can connect any more, and another server may.
     pub fn close(&mut self) {
         self.remove_paths();
@@ -181,6 +257,7 @@ impl Listeners {
         for made in listening.chain(self.paths.drain(..)) {
             made.remove();
         }
+        self.left.drain(..).for_each(|made| made.remove_stale());
     }
 
     /// Why a listener could not be opened; a port that another of our own sockets holds is told as such.
@@ -203,35 +280,20 @@ impl Listeners {
     }
 }
 
-fn vigil(socket: &Socket) -> Vigil {
-    Vigil { keepalive_ms: socket.keepalive_ms, user_timeout_ms: socket.user_timeout_ms }
+fn options(socket: &Socket) -> Options {
+    let Socket { keepalive_ms, user_timeout_ms, receive_bytes, send_bytes, .. } = *socket;
+    Options { keepalive_ms, user_timeout_ms, receive_bytes, send_bytes }
 }
 
 fn open_one(socket: &Socket) -> io::Result<OwnedFd> {
     let Socket { address, backlog, .. } = socket;
-    match (socket::listen(address, *backlog, vigil(socket)), address) {
+    match (socket::listen(address, *backlog, options(socket)), address) {
         (Err(Errno::ADDRINUSE), Address::Unix(path)) if is_stale(path) => {
             fs::unlink(path)?;
-            socket::listen(address, *backlog, vigil(socket))
+            socket::listen(address, *backlog, options(socket))
         }
         (result, _) => result,
     }
-}
-
-/// Whether this path is a socket on which nobody answers.
-fn is_stale(path: &Path) -> bool {
-    let is_socket = fs::lstat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket);
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    is_socket
-        && net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            .and_then(|probe| net::connect(&probe, &SocketAddrUnix::new(path)?))
-            .is_err_and(|errno| errno == Errno::CONNREFUSED)
-}
-
-fn identity(path: &Path) -> Option<Identity> {
-    let stat = fs::lstat(path).ok()?;
-    // A socket is never written as a file, so this time stays that of its birth.
-    Some((stat.st_dev as u64, stat.st_ino as u64, stat.st_mtime as i64, stat.st_mtime_nsec as u64))
 }
 
 fn explain(socket: &Socket, errno: Errno) -> Failure {
@@ -269,6 +331,8 @@ fn explain(socket: &Socket, errno: Errno) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::{Path, PathBuf};
 
     fn unix_at(path: &Path) -> Socket {
         Socket { address: Address::Unix(path.to_path_buf()), ..Socket::default() }
@@ -280,6 +344,7 @@ mod tests {
 
     #[test]
     fn a_stale_unix_path_is_taken_over_and_a_living_one_is_not() {
+        let _alone = crate::os::process::no_forks();
         let path = scratch("stale");
         let mut first = Listeners::open(&[unix_at(&path)]).unwrap();
         let failure = Listeners::open(&[unix_at(&path)]).err().unwrap();
@@ -298,14 +363,14 @@ mod tests {
     fn a_stage_keeps_what_stays_and_a_failed_one_changes_nothing() {
         let [kept, gone, new, blocked] = ["kept", "gone", "new", "blocked"].map(scratch);
         let mut listeners = Listeners::open(&[unix_at(&kept), unix_at(&gone)]).unwrap();
-        let inode = identity(&kept);
+        let inode = std::fs::metadata(&kept).unwrap().ino();
         std::fs::write(&blocked, "precious").unwrap();
         assert!(listeners.stage(&[unix_at(&kept), unix_at(&new), unix_at(&blocked)]).is_err());
         assert!(!new.exists() && kept.exists() && gone.exists());
         let staged = listeners.stage(&[unix_at(&new), unix_at(&kept)]).unwrap();
         assert_eq!(listeners.change(staged), Changed { kept: 1, opened: 1, closed: 1 });
         assert!(new.exists() && !gone.exists());
-        assert_eq!(identity(&kept), inode);
+        assert_eq!(std::fs::metadata(&kept).unwrap().ino(), inode);
         // A path that someone removed is made again.
         std::fs::remove_file(&kept).unwrap();
         let staged = listeners.stage(&[unix_at(&kept), unix_at(&new)]).unwrap();
@@ -315,6 +380,46 @@ mod tests {
         listeners.remove_paths();
         assert!(!kept.exists() && !new.exists());
         std::fs::remove_file(&blocked).unwrap();
+    }
+
+    /// What the new server is handed: the same sockets, by other descriptors.
+    fn handed(listeners: &Listeners) -> Vec<(String, OwnedFd)> {
+        listeners.shared().map(|(address, fd)| (address.to_string(), fd.try_clone_to_owned().unwrap())).collect()
+    }
+
+    #[test]
+    fn over_an_upgrade_paths_change_hands_with_readiness_and_what_nobody_serves_is_removed() {
+        let _alone = crate::os::process::no_forks();
+        let [kept, gone, new] = ["over-kept", "over-gone", "over-new"].map(scratch);
+        let mut old = Listeners::open(&[unix_at(&kept), unix_at(&gone)]).unwrap();
+        let inode = fs::lstat(&kept).unwrap().st_ino;
+        let mut failed = Listeners::inherit(&[unix_at(&new), unix_at(&kept)], handed(&old)).unwrap();
+        assert!(new.exists());
+        failed.remove_paths();
+        assert!(kept.exists() && gone.exists() && !new.exists(), "what was lent is not its to remove");
+        let mut next = Listeners::inherit(&[unix_at(&new), unix_at(&kept)], handed(&old)).unwrap();
+        next.own();
+        old.leave();
+        old.remove_paths();
+        assert!(kept.exists() && new.exists() && !gone.exists());
+        assert_eq!(fs::lstat(&kept).unwrap().st_ino, inode);
+        assert_eq!(next.all.len(), 2);
+        next.remove_paths();
+        assert!(!kept.exists() && !new.exists());
+    }
+
+    #[test]
+    fn what_is_handed_over_under_a_wrong_name_is_refused() {
+        let [here, there] = ["wrong-here", "wrong-there"].map(scratch);
+        let mut listeners = Listeners::open(&[unix_at(&here)]).unwrap();
+        let mut wrong = handed(&listeners);
+        wrong[0].0 = Address::Unix(there.clone()).to_string();
+        let failure = Listeners::inherit(&[unix_at(&there)], wrong).err().unwrap();
+        assert!(failure.text.contains("does not listen there"), "{}", failure.text);
+        // A path that someone removed reaches nobody: that socket stays behind.
+        std::fs::remove_file(&here).unwrap();
+        assert!(handed(&listeners).is_empty());
+        listeners.remove_paths();
     }
 
     #[test]

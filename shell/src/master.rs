@@ -2,30 +2,45 @@
 //!
 //! It owns the settings in force. A worker takes its copy along with the fork, so a reload frees the old ones here.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal as Kill, kill_process};
 use tidegate_core::limits::{PROCESSES_MAX, WORKERS_MAX};
 use tidegate_core::master::{End, Order, Phase, Plan, Request, Supervisor, Tell};
+use tidegate_core::status::Facts;
 
+use crate::board::Board;
 use crate::cli::Options;
-use crate::exit;
+use crate::control::ControlSocket;
+use crate::exit::{self, Failure};
 use crate::log::{self, Severity, report};
+use crate::os::confine;
+use crate::os::exec::Origin;
 use crate::os::process::{self, Ended, Fork};
 use crate::os::signal::{Signal, Signals};
 use crate::os::{clock, title};
+use crate::privilege;
 use crate::settings::Settings;
-use crate::start::Held;
+use crate::start::{self, Held};
+use crate::status::View;
 use crate::worker::{self, Role};
 
 mod reload;
+mod upgrade;
+
+use upgrade::Successor;
 
 pub struct Master<'a> {
     held: &'a mut Held,
     /// What the command line asked for: a reload reads the configuration by it again.
     options: &'a Options,
+    /// How this server was started: an upgrade starts the next one by it.
+    origin: &'a Origin,
+    /// The server that this one replaces.
+    predecessor: Option<Pid>,
+    successor: Option<Successor>,
     settings: Settings,
     conf_name: String,
     /// `None` only in a worker, which opens its own.
@@ -34,6 +49,9 @@ pub struct Master<'a> {
     /// Where the first workers say that they serve.
     told: Option<OwnedFd>,
     pids: [Option<Pid>; PROCESSES_MAX],
+    /// What all processes count, and what is told of this one.
+    board: Board,
+    facts: Facts,
     /// What the title tells, and what it last told.
     state: State,
     shown: Option<State>,
@@ -43,6 +61,9 @@ pub struct Master<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct State {
     reload_failed: bool,
+    upgrade_failed: bool,
+    upgrading: bool,
+    replaced_by: Option<i32>,
     parked: bool,
     leavers: usize,
 }
@@ -55,23 +76,31 @@ fn plan(settings: &Settings) -> Plan {
 impl<'a> Master<'a> {
     pub fn new(
         options: &'a Options,
+        origin: &'a Origin,
         settings: Settings,
         conf_name: String,
         held: &'a mut Held,
         signals: Signals,
+        board: Board,
     ) -> Self {
         let supervisor = Supervisor::new(plan(&settings));
         let pids = [None; PROCESSES_MAX];
         let state = State::default();
+        let facts = Facts { started_ms: clock::now_ms(), pid: start::own_pid(), ..Facts::default() };
         Self {
+            predecessor: held.predecessor,
             held,
             options,
+            origin,
+            successor: None,
             settings,
             conf_name,
             signals: Some(signals),
             supervisor,
             told: None,
             pids,
+            board,
+            facts,
             state,
             shown: None,
         }
@@ -104,16 +133,23 @@ impl<'a> Master<'a> {
         serving > 0
     }
 
+    /// Takes from a server that is replaced what two cannot have at once.
+    pub fn take_over(&mut self) -> Result<(), Failure> {
+        self.held.take_over(&self.settings)
+    }
+
     /// Tells whoever started the server that it serves.
     pub fn tell_started(&mut self, greet: bool) {
         self.held.tell_started(&self.settings, &self.conf_name, greet);
     }
 
-    /// Sleeps in one place and acts in one order: operators first, so that a worker that left because of the same
-    /// key press is no crash; then the dead; then time; then whatever follows.
+    /// Sleeps in one place and acts in one order: first a successor that serves, so that a stop no longer means it;
+    /// then operators, so that a worker that left because of the same key press is no crash; then the dead; then time;
+    /// then whatever follows.
     pub fn run(&mut self) -> u8 {
         loop {
             let now_ms = clock::now_ms();
+            self.hear(now_ms);
             while let Some(signal) = self.signals.as_ref().and_then(Signals::read) {
                 self.on_signal(signal, now_ms);
             }
@@ -121,18 +157,36 @@ impl<'a> Master<'a> {
                 self.on_dead(pid, ended, now_ms);
             }
             self.supervisor.on_time(now_ms);
+            log::tend();
             if let Some(end) = self.obey() {
                 return self.leave(end);
             }
             self.show_title();
-            let until_ms = [self.supervisor.next_deadline(), log::settle(now_ms)].into_iter().flatten().min();
+            self.tell_facts();
+            if let Some(control) = &mut self.held.control {
+                let view = View { board: &self.board, settings: &self.settings, conf_name: &self.conf_name };
+                control.serve(now_ms, &view);
+            }
+            let control = self.held.control.as_ref();
+            let asked_ms = control.and_then(ControlSocket::next_deadline);
+            let until_ms = [self.supervisor.next_deadline(), log::settle(now_ms), asked_ms].into_iter().flatten().min();
             if let Some(signals) = &self.signals {
-                signals.wait(until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms())));
+                signals.wait(&self.watched(), until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms())));
             }
         }
     }
 
+    /// What ends the sleep beside signals.
+    fn watched(&self) -> Vec<BorrowedFd<'_>> {
+        let control = self.held.control.iter().map(AsFd::as_fd);
+        let successor = self.successor.iter().filter_map(Successor::watched);
+        control.chain(successor).chain(log::bell()).collect()
+    }
+
     fn on_signal(&mut self, signal: Signal, now_ms: u64) {
+        if signal != Signal::Child {
+            log::heed();
+        }
         match signal {
             Signal::Term | Signal::Int => {
                 report(Severity::Notice, None, format_args!("asked to stop"));
@@ -150,13 +204,12 @@ impl<'a> Master<'a> {
                     let _ = kill_process(*pid, Kill::USR1);
                 }
             }
+            Signal::Hup if self.supervisor.upgrading() => self.resume(now_ms),
             Signal::Hup => self.reload(now_ms),
+            Signal::Usr2 => self.upgrade(now_ms),
             Signal::Winch => {
                 report(Severity::Notice, None, format_args!("asked to drain the workers and serve nobody until a HUP"));
                 self.supervisor.on_request(Request::Park, now_ms);
-            }
-            Signal::Usr2 => {
-                report(Severity::Notice, None, format_args!("{signal:?} means nothing here; ignored"));
             }
             // Its news is the dead, which are collected on every wake-up.
             Signal::Child => {}
@@ -164,10 +217,24 @@ impl<'a> Master<'a> {
     }
 
     fn on_dead(&mut self, pid: Pid, ended: Ended, now_ms: u64) {
+        if self.is_successors_end(pid, ended, now_ms) {
+            return;
+        }
         let Some(slot) = self.pids.iter().position(|known| *known == Some(pid)) else { return };
         self.pids[slot] = None;
-        let severity = if ended == Ended::Exited(exit::OK) { Severity::Notice } else { Severity::Alert };
-        report(severity, None, format_args!("worker {slot}, process {}, {ended}", pid.as_raw_nonzero()));
+        let why = match ended {
+            Ended::Killed(confine::SIGNAL) => ": it asked for what [Process] Confine does not allow",
+            _ => "",
+        };
+        let pid = pid.as_raw_nonzero();
+        // Two call sites: the log counts each apart, so that many orderly ends never crowd out one that was not.
+        match ended {
+            Ended::Exited(exit::OK) => {
+                report(Severity::Notice, None, format_args!("worker {slot}, process {pid}, {ended}"))
+            }
+            _ => report(Severity::Alert, None, format_args!("worker {slot}, process {pid}, {ended}{why}")),
+        }
+        self.board.leave(slot as u16);
         self.supervisor.on_died(slot as u16, now_ms);
     }
 
@@ -177,6 +244,7 @@ impl<'a> Master<'a> {
             match order {
                 Order::Spawn { slot } => self.spawn(slot),
                 Order::Signal { slot, tell } => self.tell(slot, tell),
+                Order::KillSuccessor => self.kill_successor(),
                 Order::Exit(end) => return Some(end),
             }
         }
@@ -185,23 +253,31 @@ impl<'a> Master<'a> {
 
     fn spawn(&mut self, slot: u16) {
         let parent = rustix::process::getpid();
+        self.board.enter(slot);
         match process::fork() {
             Ok(Fork::Parent(pid)) => self.pids[usize::from(slot)] = Some(pid),
             Ok(Fork::Child) => process::exit_now(self.become_worker(slot, parent)),
             Err(errno) => {
                 report(Severity::Alert, Some(errno), format_args!("fork of worker {slot} failed"));
+                self.board.leave(slot);
                 self.supervisor.on_died(slot, clock::now_ms());
             }
         }
     }
 
     fn become_worker(&mut self, slot: u16, parent: Pid) -> u8 {
+        log::become_role(log::Role::Worker);
+        if let Err(failure) = privilege::lower(&self.settings) {
+            report(Severity::Crit, None, format_args!("{}; it does not serve", failure.text));
+            return failure.code;
+        }
         if !process::die_with_parent(parent) {
             return exit::OK;
         }
         self.signals = None;
-        let given = self.held.become_given(self.told.take());
-        log::become_role("worker");
+        self.successor = None;
+        let view = View { board: &self.board, settings: &self.settings, conf_name: &self.conf_name };
+        let given = self.held.become_given(self.told.take(), view);
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
         let code = worker::run(&self.settings, given, Role::Worker { slot });
@@ -222,16 +298,37 @@ impl<'a> Master<'a> {
         }
     }
 
+    /// Puts on the board what changed of what only this process knows.
+    fn tell_facts(&mut self) {
+        let facts = Facts {
+            respawns: self.supervisor.respawns(),
+            workers_live: self.supervisor.live() as u32,
+            workers_wanted: self.settings.process.workers.into(),
+            draining: self.state.leavers as u32,
+            reload_failed: self.state.reload_failed,
+            parked: self.state.parked,
+            ..self.facts
+        };
+        if facts != self.facts {
+            self.facts = facts;
+            self.board.tell(facts);
+        }
+    }
+
     fn show_title(&mut self) {
         self.state.leavers = self.supervisor.leavers();
+        self.state.upgrading = self.supervisor.upgrading();
         self.state.parked = self.supervisor.phase() == Phase::Parked;
         if self.shown == Some(self.state) {
             return;
         }
         self.shown = Some(self.state);
-        let State { reload_failed, parked, leavers } = self.state;
+        let State { reload_failed, upgrade_failed, upgrading, replaced_by, parked, leavers } = self.state;
         let notes = [
             reload_failed.then(|| "last reload failed".to_string()),
+            upgrade_failed.then(|| "last upgrade failed".to_string()),
+            upgrading.then(|| "upgrading".to_string()),
+            replaced_by.map(|pid| format!("replaced by process {pid}")),
             parked.then(|| "no workers until a HUP".to_string()),
             (leavers > 0).then(|| format!("{leavers} draining")),
         ];

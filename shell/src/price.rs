@@ -8,18 +8,20 @@
 
 mod fit;
 mod json;
+mod log;
 mod table;
 
+use crate::os::shared::CELL_BYTES;
 use crate::os::{process, program};
 use crate::settings::{Reserve, Settings, Socket};
 use crate::storage::{OUTBOX_BYTES, SCRATCH_BYTES, Shape};
 
 pub use fit::{check, check_descriptors, check_free, check_reload};
 
-/// What each process writes to: stack, heap, data of program and libraries. Measured: 60 KiB (release), 100 (debug).
-const PROCESS_BYTES: u64 = if cfg!(debug_assertions) { 128 * 1024 } else { 80 * 1024 };
-/// What the first process wrote before it forked and no one since: one copy for all. Measured: 84 KiB (release), 112 (debug).
-const FORKED_BYTES: u64 = if cfg!(debug_assertions) { 140 * 1024 } else { 116 * 1024 };
+/// What each process writes to: stack, heap, data of program and libraries. Measured: 60 KiB (release), 108 (debug).
+const PROCESS_BYTES: u64 = if cfg!(debug_assertions) { 140 * 1024 } else { 80 * 1024 };
+/// What the first process wrote before it forked and no one since: one copy for all. Measured: 84 KiB (release), 140 (debug).
+const FORKED_BYTES: u64 = if cfg!(debug_assertions) { 172 * 1024 } else { 116 * 1024 };
 /// Of the libraries, what this program ever touches, in the 64 KiB around each fault that Linux maps. Measured with
 /// glibc: 416 KiB. Counted as if no other program used them.
 const LIBRARY_BYTES_MAX: u64 = 512 * 1024;
@@ -55,6 +57,35 @@ pub struct Listener {
     pub connections: u64,
     /// All its connections, none of them holding a block.
     pub bytes: u64,
+    pub kernel: Kernel,
+}
+
+/// The kernel's buffers of a listener's connections in all workers, outside of every limit here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    pub sockets: u64,
+    /// Of one socket.
+    pub receive_bytes: u64,
+    pub send_bytes: u64,
+    /// Both are set (`ReceiveBuffer`, `SendBuffer`): the kernel does not grow them.
+    pub bounded: bool,
+}
+
+impl Kernel {
+    fn of(socket: &Socket, workers: u64, machine: &Machine) -> Self {
+        // The kernel takes twice what it is asked for (socket(7)).
+        let taken = |set: u32, default| if set > 0 { 2 * u64::from(set) } else { default };
+        Self {
+            sockets: workers.saturating_mul(socket.connections.into()),
+            receive_bytes: taken(socket.receive_bytes, machine.receive_bytes),
+            send_bytes: taken(socket.send_bytes, machine.send_bytes),
+            bounded: socket.receive_bytes > 0 && socket.send_bytes > 0,
+        }
+    }
+
+    pub fn bytes(self) -> u64 {
+        self.sockets.saturating_mul(self.receive_bytes.saturating_add(self.send_bytes))
+    }
 }
 
 /// What a configuration costs. Bytes are those of memory; at full load every slot and every block is taken.
@@ -69,6 +100,8 @@ pub struct Price {
     pub files_bytes: u64,
     /// What all processes share since the fork.
     pub forked_bytes: u64,
+    /// What they count, on pages that all of them see.
+    pub statistics_bytes: u64,
     /// What each process has of its own, the master too.
     pub process_bytes: u64,
     pub blocks: u64,
@@ -81,10 +114,9 @@ pub struct Price {
     pub idle_bytes: u64,
     /// The most one connection may hold: its slot, and blocks from the worker's pool.
     pub busy_bytes: u64,
-    /// The kernel's buffers of all connections: as it starts them, outside of all limits here.
-    pub kernel_bytes: u64,
     /// Descriptors a worker needs.
     pub files: u64,
+    pub log: log::Log,
 }
 
 impl Price {
@@ -95,13 +127,13 @@ impl Price {
         // Enough of them that no rounding between the pieces is left.
         let idle_bytes = (bytes(Shape { slots: 64, ..empty }) - bytes(empty)) / 64;
         let blocks_bytes = (bytes(Shape { blocks: 64, ..empty }) - bytes(empty)) / 64 * shape.blocks as u64;
-        let listeners: Vec<Listener> = settings.sockets.iter().map(|socket| listener(socket, idle_bytes)).collect();
+        let workers = u64::from(settings.process.workers.max(1));
+        let listener = |socket| listener(socket, idle_bytes, Kernel::of(socket, workers, machine));
+        let listeners: Vec<Listener> = settings.sockets.iter().map(listener).collect();
         let slots_bytes = listeners.iter().fold(0, |sum: u64, listener| sum.saturating_add(listener.bytes));
-        let connections = listeners.iter().fold(0, |sum: u64, listener| sum.saturating_add(listener.connections));
         // A whole request unread, its reply unsent, and in each a block that is begun at both ends.
         let held = (2 * SCRATCH_BYTES + OUTBOX_BYTES).div_ceil(shape.block_bytes.max(1)) + 2;
         let held = held.min(shape.blocks) as u64;
-        let workers = u64::from(settings.process.workers.max(1));
         Self {
             listeners,
             workers,
@@ -109,6 +141,7 @@ impl Price {
             reserve: settings.memory.reserve,
             files_bytes: machine.files.program_bytes + machine.files.libraries_bytes.min(LIBRARY_BYTES_MAX),
             forked_bytes: FORKED_BYTES,
+            statistics_bytes: statistics_bytes(workers, machine.page_bytes),
             process_bytes: PROCESS_BYTES,
             blocks: shape.blocks as u64,
             block_bytes: shape.block_bytes as u64,
@@ -116,10 +149,8 @@ impl Price {
             steps_bytes: arena.saturating_sub(slots_bytes).saturating_sub(blocks_bytes),
             idle_bytes,
             busy_bytes: idle_bytes + held * shape.block_bytes as u64,
-            kernel_bytes: connections
-                .saturating_mul(workers)
-                .saturating_mul(machine.receive_bytes.saturating_add(machine.send_bytes)),
             files: files_needed(settings).into(),
+            log: log::Log::of(settings),
         }
     }
 
@@ -157,14 +188,19 @@ impl Price {
         self.full_bytes().saturating_add(self.workers_full_bytes(self.workers))
     }
 
-    /// So many workers of these settings at full load.
+    /// So many workers of these settings at full load, each with what it counts.
     pub fn workers_full_bytes(&self, workers: u64) -> u64 {
-        workers.saturating_mul(self.worker_full_bytes())
+        workers.saturating_mul(self.worker_full_bytes().saturating_add(CELL_BYTES as u64))
+    }
+
+    /// The kernel's buffers of all connections.
+    pub fn kernel_bytes(&self) -> u64 {
+        self.listeners.iter().fold(0, |sum: u64, listener| sum.saturating_add(listener.kernel.bytes()))
     }
 
     fn common_bytes(&self) -> u64 {
         let master = if self.master { self.process_bytes } else { 0 };
-        self.files_bytes + self.forked_bytes + master
+        self.files_bytes + self.forked_bytes + self.statistics_bytes + master
     }
 
     /// For people.
@@ -178,21 +214,27 @@ impl Price {
     }
 }
 
+/// A cell for each process that serves and one for their sum, on whole pages.
+fn statistics_bytes(workers: u64, page_bytes: u64) -> u64 {
+    (workers + 1).saturating_mul(CELL_BYTES as u64).next_multiple_of(page_bytes.max(1))
+}
+
 /// Descriptors one worker needs.
 pub fn files_needed(settings: &Settings) -> u32 {
     settings.sockets.iter().fold(OWN_FILES, |sum, socket| sum.saturating_add(socket.connections))
 }
 
-/// Descriptors a worker may have with these settings, once the limit is raised as far as it goes.
-pub fn files_allowed(settings: &Settings) -> u64 {
+/// The limit of open files these settings ask for, where they ask for one: without `OpenFiles`, what the connections
+/// need, and no less than there is.
+pub fn files_wanted(settings: &Settings) -> Option<u32> {
     match settings.process.open_files {
-        0 if process::open_files() >= files_needed(settings).into() => process::open_files(),
-        0 => process::limit_open_files(files_needed(settings)),
-        open_files => process::limit_open_files(open_files),
+        0 if process::open_files() >= files_needed(settings).into() => None,
+        0 => Some(files_needed(settings)),
+        open_files => Some(open_files),
     }
 }
 
-fn listener(socket: &Socket, idle_bytes: u64) -> Listener {
+fn listener(socket: &Socket, idle_bytes: u64, kernel: Kernel) -> Listener {
     let connections = u64::from(socket.connections);
     Listener {
         section: socket.section(),
@@ -200,6 +242,7 @@ fn listener(socket: &Socket, idle_bytes: u64) -> Listener {
         address: socket.address.to_string(),
         connections,
         bytes: connections * idle_bytes,
+        kernel,
     }
 }
 
@@ -233,11 +276,11 @@ mod tests {
     #[test]
     fn a_connection_costs_its_slot_mark_timer_and_state() {
         let price = Price::of(&settings(1, &[1_024], 256), &MACHINE);
-        assert_eq!(price.idle_bytes, 88 + 12 + 12 + 1);
+        assert_eq!(price.idle_bytes, 96 + 12 + 12 + 1);
         assert_eq!(price.blocks_bytes, 256 * (2_048 + 12));
-        assert_eq!(price.busy_bytes, 113 + 42 * 2_048);
+        assert_eq!(price.busy_bytes, 121 + 42 * 2_048);
         let small = Price::of(&settings(1, &[1_024], 8), &MACHINE);
-        assert_eq!(small.busy_bytes, 113 + 8 * 2_048, "no connection holds more than there is");
+        assert_eq!(small.busy_bytes, 121 + 8 * 2_048, "no connection holds more than there is");
     }
 
     #[test]
@@ -252,13 +295,25 @@ mod tests {
     #[test]
     fn a_server_costs_its_workers_its_master_and_what_they_share() {
         let alone = Price::of(&settings(0, &[64], 256), &MACHINE);
-        let shared = 500 * 1024 + LIBRARY_BYTES_MAX + FORKED_BYTES;
+        let shared = 500 * 1024 + LIBRARY_BYTES_MAX + FORKED_BYTES + 2 * 4_096;
         assert_eq!(alone.full_bytes(), shared + PROCESS_BYTES + alone.arena_bytes());
         assert_eq!(alone.rest_bytes(), shared + PROCESS_BYTES);
         let three = Price::of(&settings(3, &[64], 256), &MACHINE);
+        let shared = shared + 2 * 4_096;
         assert_eq!(three.full_bytes(), shared + 4 * PROCESS_BYTES + 3 * alone.arena_bytes());
-        assert_eq!(three.reload_bytes() - three.full_bytes(), 3 * three.worker_full_bytes());
-        assert_eq!(three.kernel_bytes, 3 * 64 * 147_456);
+        assert_eq!(three.reload_bytes() - three.full_bytes(), 3 * (three.worker_full_bytes() + 4_096));
+        assert_eq!(three.kernel_bytes(), 3 * 64 * 147_456);
+    }
+
+    #[test]
+    fn buffers_that_are_set_are_a_bound_on_the_kernels_part() {
+        let mut settings = settings(2, &[64, 32], 256);
+        settings.sockets[1].receive_bytes = 8_192;
+        assert!(!Price::of(&settings, &MACHINE).listeners[1].kernel.bounded);
+        settings.sockets[1].send_bytes = 4_096;
+        let price = Price::of(&settings, &MACHINE);
+        assert!(price.listeners[1].kernel.bounded && !price.listeners[0].kernel.bounded);
+        assert_eq!(price.kernel_bytes(), 128 * 147_456 + 64 * 24_576);
     }
 
     #[test]

@@ -6,10 +6,16 @@ use std::fmt;
 use std::net::{SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
+use tidegate_core::admission::WhenFull;
 use tidegate_core::conf;
 use tidegate_core::prefix::Prefix;
 
+use crate::accounts::User;
 use crate::log::Severity;
+use crate::os::privilege::Account;
+
+/// Where the machine's syslog daemon listens.
+const SYSLOG: &str = "/dev/log";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -24,17 +30,73 @@ pub struct Process {
     pub daemon: bool,
     /// 0 is one process without a master.
     pub workers: u16,
+    /// Who workers become; `None` is who started the server.
+    pub user: Option<User>,
+    /// Their group if it is not the user's own.
+    pub group: Option<u32>,
+    /// Whether the kernel is to hold workers to what serving needs.
+    pub confine: bool,
     pub pid_file: Option<PathBuf>,
+    pub control: Option<Control>,
     pub open_files: u32,
     pub drain_ms: u64,
+    pub upgrade_ms: u64,
     pub respawn_limit: u32,
+}
+
+/// Where the running server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    pub path: PathBuf,
+    /// It is written in the configuration, and not made from the pid file's path.
+    pub written: bool,
+}
+
+impl Control {
+    pub fn of(written: Option<PathBuf>, pid_file: Option<&Path>) -> Option<Self> {
+        let beside = || {
+            let mut path = pid_file?.as_os_str().to_os_string();
+            path.push(".sock");
+            Some(Self { path: path.into(), written: false })
+        };
+        written.map(|path| Self { path, written: true }).or_else(beside)
+    }
+}
+
+impl Process {
+    /// Whom workers become.
+    pub fn account(&self) -> Account {
+        Account { user: self.user.map(|user| user.id), group: self.group.or(self.user.and_then(|user| user.group)) }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    /// `None` is standard error.
-    pub file: Option<PathBuf>,
+    pub to: Destination,
     pub level: Severity,
+    /// Of a file; 0 is no bound.
+    pub max_bytes: u64,
+    /// To a file, of all processes, in a day; 0 is no bound.
+    pub daily_bytes: u64,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    #[default]
+    Stderr,
+    File(PathBuf),
+    /// The socket of a syslog daemon.
+    Syslog(PathBuf),
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Destination::Stderr => out.write_str("standard error"),
+            Destination::File(path) | Destination::Syslog(path) => write!(out, "{}", path.display()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +126,7 @@ pub struct Socket {
     pub address: Address,
     pub service: String,
     pub connections: u32,
-    /// Whether the connection that was silent for longest makes room when all are taken.
-    pub oldest_makes_room: bool,
+    pub when_full: WhenFull,
     /// Connections of one client; 0 is no limit.
     pub per_client: u32,
     /// Connections let in a second; 0 is no limit.
@@ -80,8 +141,18 @@ pub struct Socket {
     pub keepalive_ms: u64,
     /// How long the kernel waits for an acknowledgement; 0 is its own limit.
     pub user_timeout_ms: u64,
+    /// The kernel's buffers of a connection; 0 is its own choice.
+    pub receive_bytes: u32,
+    pub send_bytes: u32,
     /// `DBInfo`: free text for the service.
     pub info: String,
+}
+
+impl Process {
+    /// Processes that are there at a time: while a reload replaces the workers, twice as many of them.
+    pub fn count_max(&self) -> u64 {
+        1 + 2 * u64::from(self.workers)
+    }
 }
 
 impl Socket {
@@ -138,8 +209,13 @@ pub fn address(address: conf::Address<'_>, port: u16, prefix: &Path) -> Address 
 }
 
 /// A log's name as the configuration or `-e` writes it.
-pub fn log_file(text: &str, prefix: &Path) -> Option<PathBuf> {
-    (text != "stderr" && !text.is_empty()).then(|| prefix.join(text))
+pub fn destination(text: &str, prefix: &Path) -> Destination {
+    match (text, text.strip_prefix("syslog:")) {
+        ("stderr" | "", _) => Destination::Stderr,
+        ("syslog" | "syslog:", _) => Destination::Syslog(SYSLOG.into()),
+        (_, Some(path)) => Destination::Syslog(prefix.join(path)),
+        (path, None) => Destination::File(prefix.join(path)),
+    }
 }
 
 #[cfg(test)]
@@ -162,9 +238,16 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_standard_error_or_a_path_from_the_prefix() {
-        assert_eq!(log_file("stderr", Path::new("/p")), None);
-        assert_eq!(log_file("a.log", Path::new("/p")), Some("/p/a.log".into()));
-        assert_eq!(log_file("/a.log", Path::new("/p")), Some("/a.log".into()));
+    fn a_log_is_standard_error_syslog_or_a_path_from_the_prefix() {
+        for (text, to) in [
+            ("stderr", Destination::Stderr),
+            ("a.log", Destination::File("/p/a.log".into())),
+            ("/a.log", Destination::File("/a.log".into())),
+            ("./syslog", Destination::File("/p/./syslog".into())),
+            ("syslog", Destination::Syslog("/dev/log".into())),
+            ("syslog:run/log", Destination::Syslog("/p/run/log".into())),
+        ] {
+            assert_eq!(destination(text, Path::new("/p")), to);
+        }
     }
 }

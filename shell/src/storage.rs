@@ -4,8 +4,10 @@
 //! what `-t` prints is what is asked for, to the byte.
 
 use rustix::io;
+use tidegate_core::admission::WhenFull;
 use tidegate_core::dispatch::Storage;
 use tidegate_core::service::BuiltIn;
+use tidegate_core::stats::Stats;
 
 use crate::os::conn::Conn;
 use crate::os::memory::Arena;
@@ -39,7 +41,7 @@ impl Shape {
             slots: connections(|_| true),
             // A table works best half empty.
             clients: 2 * connections(|socket| socket.per_client > 0),
-            elders: connections(|socket| socket.oldest_makes_room),
+            elders: connections(|socket| socket.when_full == WhenFull::Oldest),
             blocks: settings.memory.blocks as usize,
             block_bytes: settings.memory.block_bytes as usize,
         }
@@ -49,15 +51,15 @@ impl Shape {
     pub fn bytes(self) -> usize {
         let mut arena = Arena::counting();
         // More than can be addressed is priced as just that, and refused when it is asked for.
-        self.lay(&mut arena).map_or(usize::MAX, |_| arena.taken())
+        self.lay(&mut arena, &Stats::new()).map_or(usize::MAX, |_| arena.taken())
     }
 
     /// The whole, in one mapping.
-    pub fn lend(self, reserve: Reserve) -> io::Result<Storage<'static, Conn, BuiltIn>> {
-        self.lay(&mut Arena::new(self.bytes(), reserve == Reserve::Start)?)
+    pub fn lend<'m>(self, reserve: Reserve, stats: &'m Stats) -> io::Result<Storage<'m, Conn, BuiltIn>> {
+        self.lay(&mut Arena::new(self.bytes(), reserve == Reserve::Start)?, stats)
     }
 
-    fn lay(self, arena: &mut Arena) -> io::Result<Storage<'static, Conn, BuiltIn>> {
+    fn lay<'m>(self, arena: &mut Arena, stats: &'m Stats) -> io::Result<Storage<'m, Conn, BuiltIn>> {
         let Self { slots, blocks, block_bytes, clients, elders } = self;
         Ok(Storage {
             marks: arena.take(slots)?,
@@ -74,6 +76,7 @@ impl Shape {
             seed: random::seed(),
             elder_cells: arena.take(elders)?,
             elder_places: arena.take(elders)?,
+            stats,
         })
     }
 }
@@ -87,7 +90,8 @@ mod tests {
         for (slots, blocks, block_bytes) in [(1, 8, 256), (63, 9, 2_048), (1_025, 256, 2_048), (9_900, 77, 4_096)] {
             let shape = Shape { slots, blocks, block_bytes, clients: slots, elders: slots / 2 };
             let mut arena = Arena::new(shape.bytes(), false).unwrap();
-            let storage = shape.lay(&mut arena).unwrap();
+            let stats = Stats::new();
+            let storage = shape.lay(&mut arena, &stats).unwrap();
             assert_eq!(arena.taken(), shape.bytes());
             assert_eq!((storage.slots.len(), storage.states.len(), storage.block_marks.len()), (slots, slots, blocks));
             assert_eq!(storage.block_memory.len(), blocks * block_bytes);
@@ -98,6 +102,6 @@ mod tests {
     fn what_cannot_be_addressed_has_a_price_and_is_refused() {
         let shape = Shape { slots: usize::MAX, blocks: 8, block_bytes: 256, clients: 0, elders: 0 };
         assert_eq!(shape.bytes(), usize::MAX);
-        assert!(shape.lend(Reserve::Use).is_err());
+        assert!(shape.lend(Reserve::Use, &Stats::new()).is_err());
     }
 }

@@ -3,22 +3,26 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io;
-use tidegate_core::admission::{Admission, WhenFull};
+use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::limits::LISTENERS_MAX;
 use tidegate_core::listen::Rules;
 use tidegate_core::service::{BuiltIn, Discard, Echo, Kind};
-use tidegate_core::stats::{Counter, Reason};
+use tidegate_core::stats::{Counter, Reason, Stats};
 
+use crate::control::ControlSocket;
 use crate::exit;
 use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::bell::Bell;
+use crate::os::confine::Filter;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, title, trim};
+use crate::privilege;
 use crate::settings::Settings;
+use crate::status::View;
 use crate::storage::Shape;
 
 /// Between closing the listeners and closing who is at rest: a connection accepted a moment ago is about to ask.
@@ -27,6 +31,8 @@ const GREETING_MS: u64 = 200;
 const SIGNALS: Token = Token::of_world(0);
 /// The bell's token.
 const BELL: Token = Token::of_world(1);
+/// The control socket's token.
+const CONTROL: Token = Token::of_world(2);
 
 /// What a worker is given to live on.
 pub struct Given<'a> {
@@ -34,6 +40,12 @@ pub struct Given<'a> {
     pub listeners: Vec<OwnedFd>,
     /// Shared with the other workers, if there are any.
     pub bell: Option<Bell>,
+    /// Where operators ask, if there is no master to be asked.
+    pub control: Option<&'a mut ControlSocket>,
+    /// What everybody counts, and how it is shown.
+    pub view: View<'a>,
+    /// The calls it is held to from its seal on.
+    pub filter: Option<Filter>,
     /// Called once everything it needs is there; not called if it cannot serve.
     pub ready: Box<dyn FnOnce() + 'a>,
 }
@@ -48,6 +60,14 @@ pub enum Role {
 }
 
 impl Role {
+    /// Its place on the board.
+    const fn place(self) -> u16 {
+        match self {
+            Role::Worker { slot } => slot,
+            Role::Alone => 0,
+        }
+    }
+
     /// The signals this process reads.
     pub const fn signals(self) -> &'static [Signal] {
         match self {
@@ -76,8 +96,12 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
     if let Some(bell) = &given.bell {
         epoll.watch_edge(bell, BELL)?;
     }
+    if let Some(control) = &given.control {
+        epoll.watch(&**control, CONTROL, Interest::NONE, Interest::READ)?;
+    }
     let mut net = Linux::new(epoll, given.bell);
-    let mut dispatcher = prepare(settings)?;
+    let stats = given.view.board.stats(role.place());
+    let mut dispatcher = prepare(settings, stats)?;
     for (socket, fd) in settings.sockets.iter().zip(given.listeners) {
         let rules = Rules {
             idle_ms: socket.idle_ms,
@@ -90,7 +114,7 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
             deny: &socket.deny,
             per_client: socket.per_client,
             per_second: socket.accept_rate,
-            when_full: if socket.oldest_makes_room { WhenFull::Oldest } else { WhenFull::Wait },
+            when_full: socket.when_full,
         };
         let id = dispatcher.listen(&mut net, fd, socket.connections, rules).map_err(|_| io::Errno::NOMEM)?;
         dispatcher.admit(id, admission).map_err(|_| io::Errno::NOMEM)?;
@@ -100,8 +124,12 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
     if matches!(role, Role::Worker { .. }) && !cfg!(debug_assertions) {
         trim::start_pages();
     }
+    if let Some(filter) = &given.filter {
+        privilege::confine(filter);
+    }
     alloc::seal();
-    let ended = run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role);
+    let desk = Desk { control: given.control, view: given.view };
+    let ended = run_loop(&mut net, &mut dispatcher, signals, desk, role);
     // Also after a failure: telling it may allocate, and is no longer serving.
     alloc::unseal();
     tell_end(&dispatcher);
@@ -109,14 +137,14 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
 }
 
 /// The dispatcher, on one mapping sized by the configuration.
-fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
+fn prepare<'m>(settings: &'m Settings, stats: &'static Stats) -> io::Result<Connections<'m>> {
     let mut services = BuiltIn::new(Echo, Discard);
     for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
         if let Some(kind) = Kind::named(&socket.service) {
             services.assign(index, kind);
         }
     }
-    let storage = Shape::of(settings).lend(settings.memory.reserve)?;
+    let storage = Shape::of(settings).lend(settings.memory.reserve, stats)?;
     Ok(Dispatcher::new(storage, services))
 }
 
@@ -125,24 +153,32 @@ fn run_loop(
     net: &mut Linux,
     dispatcher: &mut Connections,
     signals: &Signals,
-    drain_ms: u64,
+    mut desk: Desk<'_>,
     role: Role,
 ) -> io::Result<()> {
     let mut events = Events::default();
-    let mut now_ms = clock::now_ms();
+    let (stats, drain_ms) = (dispatcher.stats(), desk.view.settings.process.drain_ms);
+    let mut woken_us = clock::now_us();
+    let mut now_ms = woken_us / 1_000;
     let (mut drain_at, mut drain_by) = (None, None);
     loop {
-        let deadline =
-            [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms)].into_iter().flatten().min();
+        let deadlines = [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms), desk.next_deadline()];
+        let deadline = deadlines.into_iter().flatten().min();
+        publish(stats, clock::now_us().saturating_sub(woken_us));
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
-        now_ms = clock::now_ms();
+        woken_us = clock::now_us();
+        now_ms = woken_us / 1_000;
         if let Some(bytes) = alloc::news() {
             ::log::error!("allocated {bytes} bytes after the seal: this worker may need more than its price");
         }
-        let (mut signalled, mut passed) = (false, false);
+        let (mut signalled, mut passed, mut asked) = (false, false, false);
         for event in ready {
             match event.token.world() {
-                Some(_) => (signalled, passed) = (signalled || event.token == SIGNALS, passed || event.token == BELL),
+                Some(_) => {
+                    signalled |= event.token == SIGNALS;
+                    passed |= event.token == BELL;
+                    asked |= event.token == CONTROL;
+                }
                 None => dispatcher.on_event(net, now_ms, event),
             }
         }
@@ -152,7 +188,11 @@ fn run_loop(
         if dispatcher.next_deadline().is_some_and(|at_ms| at_ms <= now_ms) {
             dispatcher.on_time(net, now_ms);
         }
+        if asked || desk.next_deadline().is_some_and(|at_ms| at_ms <= now_ms) {
+            desk.serve(now_ms);
+        }
         while let Some(signal) = if signalled { signals.read() } else { None } {
+            log::heed();
             match signal {
                 Signal::Quit if drain_by.is_none() => {
                     if role != Role::Alone {
@@ -181,6 +221,35 @@ fn run_loop(
             return Ok(());
         }
     }
+}
+
+/// Where operators ask about the server, in the one process there is.
+struct Desk<'a> {
+    control: Option<&'a mut ControlSocket>,
+    view: View<'a>,
+}
+
+impl Desk<'_> {
+    fn serve(&mut self, now_ms: u64) {
+        if let Some(control) = &mut self.control {
+            control.serve(now_ms, &self.view);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        self.control.as_ref().and_then(|control| control.next_deadline())
+    }
+}
+
+/// Before each wait: what this process counts beside its dispatcher.
+fn publish(stats: &Stats, awake_us: u64) {
+    stats.awake_us.record(awake_us);
+    let (allocations, first_bytes) = alloc::after_seal();
+    stats.allocations.set(allocations as u64);
+    stats.allocated_first_bytes.set(first_bytes as u64);
+    let log::Counts { left_out, lost, .. } = log::counts();
+    stats.log_left_out.set(left_out as u64);
+    stats.log_dropped.set(lost as u64);
 }
 
 fn tell_end(dispatcher: &Connections) {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+use rustix::process::Signal;
 
 use crate::client::{hear, is_not_yet, say, send_without_reading};
 use crate::proc::cpu;
@@ -25,7 +25,8 @@ fn a_full_pool_lets_newcomers_wait_sleeps_and_resumes_within_a_second() {
 
 #[test]
 fn without_descriptors_newcomers_wait_the_worker_sleeps_and_resumes_within_a_second() {
-    let rig = Rig::echo(Echo { process: "OpenFiles = 64", socket: "Connections = 200", ..ECHO });
+    let rig = Rig::echo(Echo { socket: "Connections = 200", ..ECHO });
+    rig.limit_files(rig.worker(), 64);
     let log = waits_sleeps_and_resumes(rig, 64 - 20);
     let told = log.lines().filter(|line| line.contains("EMFILE") || line.contains("descriptors")).count();
     assert!((1..=6).contains(&told), "told {told} times: {log}");
@@ -36,18 +37,13 @@ fn without_descriptors_newcomers_wait_the_worker_sleeps_and_resumes_within_a_sec
 fn a_worker_without_descriptors_passes_newcomers_on_to_one_that_has_some() {
     let rig = Rig::echo(Echo { workers: 2, ..ECHO });
     for worker in &rig.workers {
-        let pid = Pid::from_raw(*worker);
-        let open = fs::read_dir(format!("/proc/{worker}/fd")).unwrap().count() as u64;
-        let old = prlimit(
-            pid,
-            Resource::Nofile,
-            Rlimit { current: Some(open), maximum: getrlimit(Resource::Nofile).maximum },
-        )
-        .unwrap();
+        // The limit is on numbers: below the first that is free there is none.
+        let free = (0..).find(|number| fs::symlink_metadata(format!("/proc/{worker}/fd/{number}")).is_err()).unwrap();
+        let old = rig.limit_files(*worker, free);
         for _ in 0..5 {
             say(&rig.connect(), b"who takes me");
         }
-        prlimit(pid, Resource::Nofile, old).unwrap();
+        rig.limit_files(*worker, old);
     }
     let log = rig.stop(Signal::QUIT);
     assert!(log.contains("EMFILE"), "nobody was short of descriptors: {log}");

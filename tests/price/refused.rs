@@ -22,7 +22,7 @@ fn without_numbers(text: &str) -> String {
 #[test]
 fn a_limit_that_is_too_low_is_refused_by_the_check_and_by_the_start() {
     for (connections, memory, advice) in [
-        (100_000, "Limit = 8M", "[Socket] Connections = N would fit"),
+        (18_000, "Limit = 3800K", "[Socket] Connections = N would fit"),
         (64, "Limit = 6M\nBlocks = 4096", "[Memory] Blocks = N would fit"),
         (64, "Limit = 100K", "no smaller number of connections, blocks or workers alone would fit"),
     ] {
@@ -71,15 +71,24 @@ fn more_than_the_machine_has_is_missed_at_the_start() {
 }
 
 #[test]
-fn missing_descriptors_are_a_warning_that_says_what_would_fit() {
+fn missing_descriptors_are_refused_by_the_check_and_by_the_start_with_what_would_fit() {
     let server = configured(1, 1_024, "");
     let output = server.run(&["-t", "-c", "tg.conf", "-g", "Process.OpenFiles=500"]);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0));
+    let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
-        String::from_utf8(output.stderr).unwrap(),
+        said,
         "tidegate: tg.conf: a worker may need 1064 open files and may have 500: [Process] OpenFiles = 1064 would do, \
          or 0\n"
     );
+    let start = server.run(&["-c", "tg.conf", "-g", "Process.OpenFiles=500"]);
+    assert_eq!(start.status.code(), Some(78));
+    let directory = format!("{}/", server.directory.display());
+    assert_eq!(String::from_utf8(start.stderr).unwrap().replace(&directory, ""), said);
+    for (files, code) in [(1_064, 0), (1_063, 78)] {
+        let set = format!("Process.OpenFiles={files}");
+        assert_eq!(server.run(&["-t", "-q", "-c", "tg.conf", "-g", &set]).status.code(), Some(code), "{set}");
+    }
     let json = String::from_utf8(server.run(&["-t", "--json", "-c", "tg.conf"]).stdout).unwrap();
     assert_eq!(priced(&json, "worker", "open_files"), 1_064);
 }

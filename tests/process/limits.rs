@@ -90,6 +90,19 @@ fn over_the_rate_clients_wait_and_are_served_later() {
 }
 
 #[test]
+fn a_full_listener_refuses_at_once_where_that_is_wanted() {
+    let server = serve("Connections = 2\nWhenFull = refuse");
+    let (first, second) = (client(&server, 1), client(&server, 1));
+    assert!(is_served(&first) && is_served(&second));
+    assert!(!is_served(&client(&server, 1)));
+    drop(first);
+    wait_until("room for a third", || is_served(&client(&server, 1)));
+    assert!(is_served(&second));
+    let said = said(server);
+    assert!(said.contains("refused, all connections taken (Connections, WhenFull)"), "{said}");
+}
+
+#[test]
 fn in_a_full_listener_the_most_silent_makes_room_where_that_is_wanted() {
     let server = serve("Connections = 2\nWhenFull = oldest");
     let (mut first, second) = (client(&server, 1), client(&server, 1));

@@ -10,7 +10,7 @@ use tidegate::net::Linux;
 use tidegate::os::clock;
 use tidegate::os::conn::Conn;
 use tidegate::os::epoll::{Epoll, Events};
-use tidegate::os::socket::{self, Vigil};
+use tidegate::os::socket::{self, Options};
 use tidegate::settings::Address;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::stats::Stats;
@@ -66,7 +66,7 @@ impl Bed for Loopback {
         let memory: &mut house::Memory<Conn, _> =
             Box::leak(Box::new(house::Memory::new(connections as usize, blocks, block_bytes, scratch, outbox)));
         let listener: OwnedFd =
-            socket::listen(&Address::Ip((Ipv4Addr::LOCALHOST, 0).into()), 16, Vigil::default()).unwrap();
+            socket::listen(&Address::Ip((Ipv4Addr::LOCALHOST, 0).into()), 16, Options::default()).unwrap();
         let port = SocketAddr::try_from(rustix::net::getsockname(&listener).unwrap()).unwrap().port();
         let mut net = Linux::new(Epoll::new().unwrap(), None);
         let mut server = Dispatcher::new(memory.lend(), house::services(&[protocol]));

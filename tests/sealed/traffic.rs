@@ -112,8 +112,9 @@ fn a_worker_allocates_nothing_whatever_its_peers_do() {
 
 #[test]
 fn a_worker_without_descriptors_allocates_nothing_to_say_so() {
-    let (mut rig, ports) = start("OpenFiles = 48");
+    let (mut rig, ports) = start("");
     let worker = rig.worker();
+    rig.limit_files(worker, 48);
     // Fewer in all than the backlogs hold: a worker that falls behind must not make the clients wait for each other.
     for _ in 0..8 {
         let mut crowd: Vec<TcpStream> =

@@ -122,6 +122,28 @@ fn a_full_listener_closes_whoever_was_silent_for_longest_and_nobody_else() {
 }
 
 #[test]
+fn a_full_listener_refuses_where_that_is_wanted_and_lets_in_again_when_there_is_room() {
+    let terms = Admission { when_full: WhenFull::Refuse, per_client: 2, ..Admission::default() };
+    let mut rig = Rig::start_with(Setup { connections: 2, ..SETUP }, terms);
+    let (first, mut second) = (open_from(&mut rig, 2), open_from(&mut rig, 3));
+    for _ in 0..9 {
+        let mut refused = open_from(&mut rig, 4);
+        assert_eq!(rig.look(&mut refused), Got::End);
+        assert!(rig.world.watched(0), "nobody waits");
+    }
+    assert_eq!((rig.taken(), rig.stats().count(Counter::RefusedFull)), (2, 9));
+    rig.close(first);
+    rig.settle();
+    // Who was refused is not counted to its client.
+    let mut third = open_from(&mut rig, 4);
+    for client in [&mut second, &mut third] {
+        rig.send(client, b"in");
+        assert_eq!(rig.read(client, 2), b"in");
+    }
+    assert_eq!(rig.stats().count(Counter::RefusedPerClient) + rig.stats().count(Counter::SharesFull), 0);
+}
+
+#[test]
 fn who_is_refused_makes_no_one_leave() {
     let mut rig = Rig::start_with(Setup { connections: 1, ..SETUP }, Admission { deny: LISTS[3], ..OLDEST });
     let mut inside = open_from(&mut rig, 1);

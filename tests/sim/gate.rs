@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tidegate_core::admission::Admission;
+use tidegate_core::admission::{Admission, WhenFull};
 use tidegate_core::net::Peer;
 use tidegate_core::prefix::Prefix;
 use tidegate_core::stats::Counter;
@@ -40,14 +40,22 @@ pub fn peer_of(host: Option<usize>, link: usize) -> Peer {
 }
 
 /// Whether these terms refuse the peer, while those are connected, and as what that is counted.
-pub fn refuses(terms: &Admission<'_>, peer: Peer, connected: impl Iterator<Item = Peer>) -> Option<Counter> {
+pub fn refuses(
+    terms: &Admission<'_>,
+    places: usize,
+    peer: Peer,
+    connected: impl Iterator<Item = Peer>,
+) -> Option<Counter> {
     let held = |list: &[Prefix]| list.iter().any(|prefix| holds(prefix, peer));
     if held(terms.deny) || !terms.allow.is_empty() && !held(terms.allow) {
         return Some(Counter::RefusedDenied);
     }
-    let client = client_of(peer)?;
-    let connections = connected.filter(|other| client_of(*other).as_ref() == Some(&client)).count();
-    (terms.per_client > 0 && connections >= terms.per_client as usize).then_some(Counter::RefusedPerClient)
+    let connected: Vec<Peer> = connected.collect();
+    let of_client = |client| connected.iter().filter(|other| client_of(**other).as_ref() == Some(&client)).count();
+    if terms.per_client > 0 && client_of(peer).map_or(0, of_client) >= terms.per_client as usize {
+        return Some(Counter::RefusedPerClient);
+    }
+    (terms.when_full == WhenFull::Refuse && connected.len() >= places).then_some(Counter::RefusedFull)
 }
 
 fn client_of(peer: Peer) -> Option<String> {

@@ -39,7 +39,7 @@ impl Judge {
         assert_eq!(count(Counter::BytesIn), world.bytes_in, "bytes in");
         assert_eq!(count(Counter::BytesOut), world.bytes_out, "bytes out");
         assert_eq!(count(Counter::AcceptsStarved), world.starved, "accepts without a descriptor");
-        for counter in [Counter::RefusedDenied, Counter::RefusedPerClient] {
+        for counter in [Counter::RefusedDenied, Counter::RefusedPerClient, Counter::RefusedFull] {
             assert_eq!(count(counter), world.refused[counter as usize], "{}", counter.name());
         }
         let audited = server.service();
@@ -51,13 +51,13 @@ impl Judge {
         let held = server.blocks_taken();
         assert!(held + RESERVE <= plan.blocks, "the reserve of blocks is held: {held} of {}", plan.blocks);
         if stats.closed(Reason::BlocksDry) > 0 {
-            assert!(stats.blocks_peak as usize + RESERVE > plan.blocks, "evicted while there were blocks");
+            assert!(stats.blocks_peak() as usize + RESERVE > plan.blocks, "evicted while there were blocks");
         }
         let mut busy = false;
         for (listener, socket) in plan.sockets.iter().enumerate() {
             let taken = world.alive().iter().filter(|at| world.links[**at].listener == listener).count();
             assert!(taken <= socket.connections as usize, "listener {listener}: more than its share");
-            let room = taken < socket.connections as usize || socket.terms.when_full == WhenFull::Oldest;
+            let room = taken < socket.connections as usize || socket.terms.when_full != WhenFull::Wait;
             if world.watched(listener) {
                 assert!(world.stuck(listener) || room && !self.ending, "a full listener is watched");
             } else if room && !self.ending {

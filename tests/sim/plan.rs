@@ -131,7 +131,7 @@ fn terms(rng: &mut Rng) -> Admission<'static> {
         deny: list(),
         per_client: rng.pick(&[0, 0, 0, 0, 1, 2, 5]),
         per_second: rng.pick(&[0, 0, 0, 0, 1, 3, 50]),
-        when_full: rng.pick(&[WhenFull::Wait, WhenFull::Wait, WhenFull::Wait, WhenFull::Oldest]),
+        when_full: rng.pick(&[WhenFull::Wait, WhenFull::Wait, WhenFull::Refuse, WhenFull::Oldest]),
     }
 }
 

@@ -27,7 +27,7 @@ impl Rig {
         let memory = Box::leak(Box::new(Memory::new(connections as usize, blocks, block_bytes, scratch, outbox)));
         let mut world = World::new(1);
         let mut server = Dispatcher::new(memory.lend(), services(&[protocol]));
-        let door = world.door_with(terms);
+        let door = world.door_with(terms, connections as usize);
         let Ok(id) = server.listen(&mut world, door, connections, rules) else { panic!("no room") };
         assert!(server.admit(id, terms).is_ok());
         Self { world, server, now_ms: 0, calls: 0 }

@@ -103,7 +103,7 @@ impl Run<'_> {
     fn listen(&mut self) {
         for socket in self.plan.sockets.clone() {
             let Socket { connections, idle_ms, request_ms, write_ms, .. } = socket;
-            let door = self.world.door_with(socket.terms);
+            let door = self.world.door_with(socket.terms, socket.connections as usize);
             let rules = Rules { idle_ms, request_ms, write_ms, info: "127.0.0.1" };
             let Ok(id) = self.server.listen(&mut self.world, door, connections, rules) else { panic!("no room") };
             assert!(self.server.admit(id, socket.terms).is_ok());

@@ -50,6 +50,7 @@ struct Listening {
     token: Option<Token>,
     open: bool,
     terms: Admission<'static>,
+    connections: usize,
     /// When someone was let in.
     taken_ms: Vec<u64>,
     /// It is still watched because the world refused not to.
@@ -135,16 +136,17 @@ impl World {
     }
 
     pub fn door(&mut self) -> Door {
-        self.door_with(Admission::default())
+        self.door_with(Admission::default(), usize::MAX)
     }
 
-    /// A listener whose terms are these.
-    pub fn door_with(&mut self, terms: Admission<'static>) -> Door {
+    /// A listener with these terms, for so many connections.
+    pub fn door_with(&mut self, terms: Admission<'static>, connections: usize) -> Door {
         self.listening.push(Listening {
             queue: VecDeque::new(),
             token: None,
             open: true,
             terms,
+            connections,
             taken_ms: Vec::new(),
             stuck: false,
         });
@@ -293,7 +295,8 @@ impl Net for World {
         }
         let welcome = |at: &&usize| self.links[**at].listener == door.0 && self.links[**at].unwelcome.is_none();
         let connected = self.alive.iter().filter(welcome).map(|at| self.links[*at].peer);
-        let unwelcome = refuses(&self.listening[door.0].terms, self.links[at].peer, connected);
+        let Listening { terms, connections, .. } = &self.listening[door.0];
+        let unwelcome = refuses(terms, *connections, self.links[at].peer, connected);
         let link = &mut self.links[at];
         (link.stage, link.unwelcome) = (Stage::Taken, unwelcome);
         (link.opened_ms, link.moved_ms, link.tried_ms) = (self.seen_ms, self.seen_ms, self.seen_ms);

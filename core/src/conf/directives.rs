@@ -3,8 +3,9 @@
 //! The parser, the checks, the help and the reference configuration are all read from here and know no key by heart.
 
 use crate::limits::{
-    ACCEPT_RATE_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX,
-    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, TIMEOUT_MS_MAX, WORKERS_MAX,
+    ACCEPT_RATE_MAX, ACCOUNT_BYTES_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX,
+    KEEPALIVE_MS_MAX, LISTENERS_MAX, LOG_BYTES_MIN, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX,
+    SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -47,6 +48,11 @@ pub enum Kind {
         max: u64,
     },
     Size {
+        min: u64,
+        max: u64,
+    },
+    /// 0 is none.
+    SizeOrNone {
         min: u64,
         max: u64,
     },
@@ -99,10 +105,38 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Process",
+        key: "User",
+        kind: Kind::Text { max_bytes: ACCOUNT_BYTES_MAX },
+        default: "",
+        help: "Who the workers are once everything is open, a name or a number; empty is who started the server.",
+    },
+    Directive {
+        section: "Process",
+        key: "Group",
+        kind: Kind::Text { max_bytes: ACCOUNT_BYTES_MAX },
+        default: "",
+        help: "Their only group, a name or a number; empty is the user's own.",
+    },
+    Directive {
+        section: "Process",
+        key: "Confine",
+        kind: Kind::Switch,
+        default: "off",
+        help: "The kernel ends a worker that asks it for anything serving does not need.",
+    },
+    Directive {
+        section: "Process",
         key: "PidFile",
         kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
         default: "",
         help: "File for the number of the first process; empty for none.",
+    },
+    Directive {
+        section: "Process",
+        key: "ControlSocket",
+        kind: Kind::Text { max_bytes: UNIX_PATH_BYTES_MAX },
+        default: "",
+        help: "Unix socket that `tidegate -s status` asks; empty is the PidFile with .sock behind it.",
     },
     Directive {
         section: "Process",
@@ -120,6 +154,13 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Process",
+        key: "UpgradeTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "1m",
+        help: "How long a new program may take until it serves and replaces this one; 0 is no limit.",
+    },
+    Directive {
+        section: "Process",
         key: "RespawnLimit",
         kind: Kind::Number { min: 0, max: RESPAWN_LIMIT_MAX as u64 },
         default: "10",
@@ -130,7 +171,7 @@ pub const DIRECTIVES: &[Directive] = &[
         key: "File",
         kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
         default: "stderr",
-        help: "stderr, or the file that messages are added to.",
+        help: "stderr, syslog (or syslog:/path for another socket), or the file that messages are added to.",
     },
     Directive {
         section: "Log",
@@ -138,6 +179,20 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Choice(&["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"]),
         default: "notice",
         help: "The least severe messages that are kept.",
+    },
+    Directive {
+        section: "Log",
+        key: "MaxSize",
+        kind: Kind::SizeOrNone { min: LOG_BYTES_MIN, max: 1 << 40 },
+        default: "1M",
+        help: "Before it outgrows this the file is renamed to FILE.1, which it replaces; 0 is no bound.",
+    },
+    Directive {
+        section: "Log",
+        key: "MaxDaily",
+        kind: Kind::SizeOrNone { min: LOG_BYTES_MIN, max: 1 << 40 },
+        default: "4M",
+        help: "Written to the file in any 24 hours, half of it at once, the rest evenly; 0 is no bound.",
     },
     Directive {
         section: "Memory",
@@ -198,9 +253,9 @@ pub const DIRECTIVES: &[Directive] = &[
     Directive {
         section: "Socket",
         key: "WhenFull",
-        kind: Kind::Choice(&["wait", "oldest"]),
+        kind: Kind::Choice(&["wait", "refuse", "oldest"]),
         default: "wait",
-        help: "With all Connections taken newcomers wait, or the one silent for longest is closed for them.",
+        help: "With all Connections taken newcomers wait, are refused, or take the place of the longest silent.",
     },
     Directive {
         section: "Socket",
@@ -270,7 +325,21 @@ pub const DIRECTIVES: &[Directive] = &[
         key: "UserTimeout",
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "0",
-        help: "The kernel gives up a peer that acknowledges nothing for so long; 0 is the kernel's own limit.",
+        help: "The kernel gives up a peer that acknowledges or takes nothing for so long; 0 is its own limit.",
+    },
+    Directive {
+        section: "Socket",
+        key: "ReceiveBuffer",
+        kind: Kind::Size { min: 0, max: SOCKET_BUFFER_BYTES_MAX },
+        default: "0",
+        help: "The kernel's buffer for what a connection received, half of what it takes; 0 is as it likes.",
+    },
+    Directive {
+        section: "Socket",
+        key: "SendBuffer",
+        kind: Kind::Size { min: 0, max: SOCKET_BUFFER_BYTES_MAX },
+        default: "0",
+        help: "The kernel's buffer for what a connection is sent, half of what it takes; 0 is as it likes.",
     },
     Directive {
         section: "Socket",
@@ -352,7 +421,10 @@ mod tests {
     fn bounds_are_the_right_way_round() {
         for directive in DIRECTIVES {
             match directive.kind {
-                Kind::Number { min, max } | Kind::NumberOrAuto { min, max } | Kind::Size { min, max } => {
+                Kind::Number { min, max }
+                | Kind::NumberOrAuto { min, max }
+                | Kind::Size { min, max }
+                | Kind::SizeOrNone { min, max } => {
                     assert!(min < max, "{}", directive.key);
                 }
                 Kind::Choice(words) => assert!(words.len() > 1),

@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::address::Address;
 use super::directives::{Directive, SectionKind, of_section};
 use super::fault::Fault;
-use super::problem::Place;
+use super::problem::{Place, Problem};
 use super::{names, prefixes, value};
 use crate::limits::{ENTRIES_MAX, SECTIONS_MAX};
 use crate::prefix::Prefix;
@@ -168,6 +168,16 @@ impl<'t> Section<'_, 't> {
     /// The prefixes of a list, at most [`PREFIXES_MAX`](crate::limits::PREFIXES_MAX).
     pub fn prefixes(&self, key: &str) -> impl Iterator<Item = Prefix> + use<'t> {
         prefixes::items(self.text(key)).filter_map(prefixes::read)
+    }
+
+    /// What to show for a value that the machine has no use for: a number, a name or a path is only known there.
+    /// `None` for a key that was not written.
+    pub fn unfit<'p>(&self, key: &str, must: &'p str) -> Option<Problem<'p>>
+    where
+        't: 'p,
+    {
+        let Entry { directive, value, place, .. } = *self.entry(key)?;
+        Some(Problem::new(place, Fault::Unfit { directive, value, must }))
     }
 
     /// Where its heading was written.

@@ -71,6 +71,13 @@ pub enum Fault<'p> {
         item: &'p str,
         wrong: Wrong,
     },
+    /// A value of the right kind that this machine has no use for.
+    Unfit {
+        directive: &'static Directive,
+        value: &'p str,
+        /// What it must be here.
+        must: &'p str,
+    },
     /// `-g` without a section, a dot or an equals sign.
     NoAssignment,
     PortMissing,
@@ -147,6 +154,10 @@ impl Fault<'_> {
             Self::QuoteOpen => out.write_str("the value begins with a quote and does not end with one"),
             Self::BadValue { directive, value, nearest } => write_bad_value(out, directive, value, nearest),
             Self::BadPrefix { directive, item, wrong } => write_bad_prefix(out, directive, item, wrong),
+            Self::Unfit { directive, value, must } => {
+                uwrite!(out, "{} must be {}, not ", directive.key, must)?;
+                write_quoted(out, value)
+            }
             Self::NoAssignment => out.write_str("an assignment is Section.Key=value or Section NAME.Key=value"),
             Self::PortMissing => out.write_str("ListenPort is missing; only a unix: address goes without"),
             Self::TooManyConnections => {
@@ -218,8 +229,8 @@ pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::
     match kind {
         Kind::Number { min, max } => uwrite!(out, "a number from {} to {}", min, max),
         Kind::NumberOrAuto { min, max } => uwrite!(out, "a number from {} to {} or auto", min, max),
-        Kind::Size { min, max } => {
-            out.write_str("a size from ")?;
+        Kind::Size { min, max } | Kind::SizeOrNone { min, max } => {
+            out.write_str(if let Kind::Size { .. } = kind { "a size from " } else { "0, or a size from " })?;
             write_in_units(out, min, &SIZES)?;
             out.write_str(" to ")?;
             write_in_units(out, max, &SIZES)?;

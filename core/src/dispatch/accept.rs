@@ -87,6 +87,9 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if listener.admission.is_particular() && self.refuses(id, peer) {
             return net.close(conn);
         }
+        if self.kit.pool.free(share) == 0 && self.refuses_when_full(id, peer) {
+            return net.close(conn);
+        }
         if let Some(listener) = self.listeners.get_mut(id) {
             listener.bucket.take(self.kit.now_ms);
         }
@@ -119,12 +122,30 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.close(net, token, at, Reason::MadeRoom);
     }
 
-    /// Whether a newcomer is refused; if so, that is counted and told. Who is not is counted to its client.
+    /// Whether a newcomer is refused for who it is. Who is not is counted to its client.
     #[cold]
     fn refuses(&mut self, id: usize, peer: Peer) -> bool {
         let Some(admission) = self.listeners.get(id).map(|listener| listener.admission) else { return true };
         let Some(refusal) = admission.refuses(id as u8, peer.ip(), &mut self.clients) else { return false };
-        self.kit.stats.add(refusal.counter(), 1);
+        self.refuse(id, peer, admission, refusal);
+        true
+    }
+
+    /// Whether a newcomer is refused because its listener is full, and is no longer counted to its client.
+    #[cold]
+    fn refuses_when_full(&mut self, id: usize, peer: Peer) -> bool {
+        let Some(admission) = self.listeners.get(id).map(|listener| listener.admission) else { return true };
+        if admission.when_full != WhenFull::Refuse {
+            return false;
+        }
+        self.uncount(id, peer);
+        self.refuse(id, peer, admission, Refusal::Full);
+        true
+    }
+
+    /// Counts and tells a refusal.
+    fn refuse(&mut self, id: usize, peer: Peer, admission: Admission<'_>, refusal: Refusal) {
+        self.kit.stats.add_at(id, refusal.counter());
         let who = sock_ntop(peer);
         match refusal {
             Refusal::Denied => log::warn!("listener {}: {} refused (Allow, Deny)", id, who.as_str()),
@@ -134,8 +155,10 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
                 who.as_str(),
                 admission.per_client
             ),
+            Refusal::Full => {
+                log::warn!("listener {}: {} refused, all connections taken (Connections, WhenFull)", id, who.as_str())
+            }
         }
-        true
     }
 
     /// A connection that its listener may have counted by client is gone.
@@ -148,8 +171,8 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     fn open(&mut self, net: &mut N, token: Token, conn: N::Conn, peer: Peer, listener: usize) {
-        self.kit.stats.add(Counter::Accepted, 1);
-        self.kit.stats.taken_peak = self.kit.stats.taken_peak.max(self.kit.pool.taken_in_all());
+        self.kit.stats.add_at(listener, Counter::Accepted);
+        self.count_live(listener);
         let at = token.slot as usize;
         let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else {
             self.kit.stats.add(Counter::Impossible, 1);
@@ -161,6 +184,12 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             elders.enter(at, self.kit.now_ms);
         }
         self.turn(net, token, at, Why::Step(Cause::Opened));
+    }
+
+    /// Copies what lives from the pool to where others can see it.
+    pub(super) fn count_live(&self, id: usize) {
+        let taken = self.listeners.get(id).map_or(0, |listener| self.kit.pool.taken(listener.share));
+        self.kit.stats.live(id, taken, self.kit.pool.taken_in_all());
     }
 
     pub(super) fn watch_listeners(&mut self, net: &mut N) {
@@ -187,7 +216,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if let (false, true, Some(at_ms)) = (idle, room, listener.bucket.ready_at(self.kit.now_ms)) {
             self.rate_ms = self.rate_ms.min(at_ms);
             if watched {
-                self.kit.stats.add(Counter::RatesReached, 1);
+                self.kit.stats.add_at(id, Counter::RatesReached);
                 let rate = listener.admission.per_second;
                 log::warn!(
                     "listener {}: {} connections in a second (AcceptRate), others wait in the backlog",
@@ -200,7 +229,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             return;
         }
         if !room && !self.closed {
-            self.kit.stats.add(Counter::SharesFull, 1);
+            self.kit.stats.add_at(id, Counter::SharesFull);
             let all = self.kit.pool.taken(listener.share);
             if !listener.told {
                 log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);
@@ -228,7 +257,11 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     fn has_room(&self, listener: &Listener<'_, N::Listener>) -> bool {
-        let makes_room = listener.elders.is_some() && self.kit.pool.taken(listener.share) > 0;
-        makes_room || self.kit.pool.free(listener.share) > 0
+        let answers_when_full = match listener.admission.when_full {
+            WhenFull::Wait => false,
+            WhenFull::Refuse => true,
+            WhenFull::Oldest => self.kit.pool.taken(listener.share) > 0,
+        };
+        answers_when_full || self.kit.pool.free(listener.share) > 0
     }
 }

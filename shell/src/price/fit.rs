@@ -1,9 +1,9 @@
 //! Whether a price can be paid, and the sentence when it cannot: the figure, the key, the largest value that fits.
 
 use super::table::size;
-use super::{Machine, OWN_FILES, Price, files_needed};
+use super::{Machine, OWN_FILES, Price, files_needed, files_wanted};
 use crate::exit::{self, Failure};
-use crate::os::{memory, program};
+use crate::os::{memory, process, program};
 use crate::settings::{Reserve, Settings};
 use crate::storage::Shape;
 
@@ -97,15 +97,23 @@ fn most(min: u32, now: u32, settings: &Settings, machine: &Machine, set: impl Fn
     Some(good)
 }
 
-/// Descriptors: a server that has fewer still serves, its listeners rest while none is free. So this is a warning.
-pub fn check_descriptors(settings: &Settings, allowed: u64) -> Option<String> {
+/// The limit of open files against what the connections need; nothing is changed.
+pub fn check_descriptors(settings: &Settings, name: &str) -> Result<(), Failure> {
+    let allowed = files_wanted(settings).map_or(u64::MAX, process::open_files_within_reach);
+    match files_missing(settings, allowed) {
+        Some(sentence) => Err(Failure::new(exit::CONFIG, format!("{name}: {sentence}"))),
+        None => Ok(()),
+    }
+}
+
+fn files_missing(settings: &Settings, allowed: u64) -> Option<String> {
     let needed = files_needed(settings);
     if allowed >= u64::from(needed) {
         return None;
     }
     let biggest = settings.sockets.iter().max_by_key(|socket| socket.connections)?;
-    let others = needed - OWN_FILES - biggest.connections;
-    let room = allowed.saturating_sub(u64::from(OWN_FILES + others));
+    let others = needed.saturating_sub(OWN_FILES).saturating_sub(biggest.connections);
+    let room = allowed.saturating_sub(u64::from(OWN_FILES.saturating_add(others)));
     let advice = match (room, settings.process.open_files) {
         (0, 0) => "raise the hard limit (ulimit -Hn)".to_string(),
         (room, 0) => {
@@ -194,10 +202,10 @@ mod tests {
     #[test]
     fn descriptors_that_are_missing_are_told_with_what_would_fit() {
         let mut settings = settings(1, &[64, 1_024], 256);
-        assert_eq!(check_descriptors(&settings, 1_128), None);
-        let text = check_descriptors(&settings, 500).unwrap();
+        assert_eq!(files_missing(&settings, 1_128), None);
+        let text = files_missing(&settings, 500).unwrap();
         assert!(text.contains("1128 open files and may have 500: [Socket] Connections = 396 would fit"), "{text}");
         settings.process.open_files = 500;
-        assert!(check_descriptors(&settings, 500).unwrap().contains("[Process] OpenFiles = 1128 would do"));
+        assert!(files_missing(&settings, 500).unwrap().contains("[Process] OpenFiles = 1128 would do"));
     }
 }

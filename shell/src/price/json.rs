@@ -11,12 +11,13 @@ pub fn write(price: &Price) -> String {
     let _ = write!(
         out,
         "\"at_rest_bytes\":{},\"full_load_bytes\":{},\"reload_bytes\":{},\"reserve\":\"{reserve}\",\"files_bytes\":{},\
-         \"forked_bytes\":{},\"process_bytes\":{},\"master\":{},\"workers\":{}}}",
+         \"forked_bytes\":{},\"statistics_bytes\":{},\"process_bytes\":{},\"master\":{},\"workers\":{}}}",
         price.rest_bytes(),
         price.full_bytes(),
         price.reload_bytes(),
         price.files_bytes,
         price.forked_bytes,
+        price.statistics_bytes,
         price.process_bytes,
         price.master,
         price.workers,
@@ -39,7 +40,8 @@ pub fn write(price: &Price) -> String {
         let _ = write!(
             out,
             "{}{{\"section\":{},\"service\":{},\"address\":{},\"connections\":{},\"bytes\":{},\
-             \"connection_at_rest_bytes\":{},\"connection_busy_bytes_max\":{}}}",
+             \"connection_at_rest_bytes\":{},\"connection_busy_bytes_max\":{},\"kernel\":{{\"sockets\":{},\
+             \"receive_bytes\":{},\"send_bytes\":{},\"bounded\":{}}}}}",
             if at > 0 { "," } else { "" },
             quoted(&listener.section),
             quoted(&listener.service),
@@ -48,9 +50,14 @@ pub fn write(price: &Price) -> String {
             listener.bytes,
             price.idle_bytes,
             price.busy_bytes,
+            listener.kernel.sockets,
+            listener.kernel.receive_bytes,
+            listener.kernel.send_bytes,
+            listener.kernel.bounded,
         );
     }
-    let _ = writeln!(out, "],\"kernel\":{{\"socket_buffer_bytes\":{}}}}}", price.kernel_bytes);
+    let (kernel, log) = (price.kernel_bytes(), price.log.json());
+    let _ = writeln!(out, "],\"kernel\":{{\"socket_buffer_bytes\":{kernel}}},\"log\":{log}}}");
     out
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Price;
+use super::{Listener, Price};
+use crate::os::shared::CELL_BYTES;
 
 /// Columns of a row's name.
 const NAME_COLUMNS: usize = 44;
@@ -15,6 +16,7 @@ pub fn write(price: &Price) -> String {
     out.head();
     let shared = price.files_bytes + price.forked_bytes;
     out.row("program and libraries, once", shared, shared);
+    out.row("statistics, once", price.statistics_bytes, price.statistics_bytes);
     if price.master {
         out.row("master", price.process_bytes, price.process_bytes);
     }
@@ -32,7 +34,7 @@ pub fn write(price: &Price) -> String {
     }
     out.row("all processes", price.rest_bytes(), price.full_bytes());
     if price.master {
-        let new = price.workers * price.worker_rest_bytes();
+        let new = price.workers * (price.worker_rest_bytes() + CELL_BYTES as u64);
         out.row("all, while a reload replaces the workers", price.rest_bytes() + new, price.reload_bytes());
     }
     let Rows(mut out) = out;
@@ -47,11 +49,20 @@ pub fn write(price: &Price) -> String {
         );
     }
     let _ = writeln!(out, "open files: {} a worker", price.files);
-    let _ = writeln!(
-        out,
-        "the kernel's, beside all this and outside [Memory] Limit: up to {} of socket buffers",
-        size(price.kernel_bytes)
-    );
+    let _ = writeln!(out, "{}", price.log.line());
+    let total = size(price.kernel_bytes());
+    let _ = writeln!(out, "the kernel's socket buffers, beside all this and outside [Memory] Limit: {total}");
+    for Listener { section, kernel, .. } in &price.listeners {
+        let _ = writeln!(
+            out,
+            "  {section}: {} x ({} receive + {} send) = {}, {}",
+            kernel.sockets,
+            size(kernel.receive_bytes),
+            size(kernel.send_bytes),
+            size(kernel.bytes()),
+            if kernel.bounded { "at the most" } else { "more as the kernel sees fit" },
+        );
+    }
     out
 }
 

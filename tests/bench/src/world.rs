@@ -136,6 +136,7 @@ impl<S: Service<State: 'static>> Rig<S> {
             seed: [0; 2],
             elder_cells: &mut [],
             elder_places: &mut [],
+            stats: Box::leak(Box::default()),
         };
         let (mut server, mut net) = (Dispatcher::new(storage, services), Memory::default());
         server.set_wall(1_784_000_000);
