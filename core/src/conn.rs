@@ -137,6 +137,11 @@ impl<C> Slot<C> {
         self.phase == Phase::Open && !self.again && self.input.is_empty() && self.output.is_empty()
     }
 
+    /// Output waits, or the service has more of it: a file, or what did not fit.
+    fn is_sending(&self) -> bool {
+        !self.output.is_empty() || self.again
+    }
+
     /// After a turn that may not have ended what it began: what is unread or unsent now is waited for since then, unless
     /// it was before. Input that is consumed in silence is not.
     #[inline]
@@ -153,11 +158,6 @@ impl<C> Slot<C> {
     pub(crate) fn answer(&mut self, now_ms: u64) -> u64 {
         let asked_ms = core::mem::take(&mut self.asked_ms);
         if asked_ms == 0 { 0 } else { u64::from((now_ms as u32).max(1).wrapping_sub(asked_ms)) }
-    }
-
-    /// Output waits, or the service has more of it: a file, or what did not fit.
-    fn is_sending(&self) -> bool {
-        !self.output.is_empty() || self.again
     }
 
     fn silence_ends(&self, rules: &Rules) -> u64 {

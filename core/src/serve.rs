@@ -7,6 +7,8 @@
 //! What a turn may leave behind always fits: input is received and replies are written only up to what the free
 //! blocks (at the least the reserve) can hold if not a byte of it leaves.
 
+mod send;
+
 use heapless::Vec;
 use nb::Error::{Other, WouldBlock};
 
@@ -17,9 +19,10 @@ use crate::limits::{LINGER_MS, LISTENERS_MAX, STEPS_PER_EVENT};
 use crate::listen::Rules;
 use crate::net::Net;
 use crate::pool::Pool;
-use crate::service::{Cause, Context, FilePart, Next, Outbox, Service};
+use crate::service::{Cause, Context, Next, Outbox, Service};
 use crate::stats::{Counter, Reason, Stats};
 use crate::timer::NEVER;
+use send::{send, send_file};
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,7 +254,9 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 match send(*net, &mut kit.blocks, kit.stats, slot, token.slot, kit.now_ms, parts) {
                     Ok(true) if step.next != Next::Again => kit.stats.replied(slot.answer(kit.now_ms)),
                     Ok(_) => {}
-                    Err(reason) => return Fate::Dead(reason),
+                    Err(reason) => {
+                        return Fate::Dead(reason);
+                    }
                 }
             } else if cause == Cause::Drained && step.next != Next::Again {
                 // What left before was the last of it.
@@ -336,69 +341,4 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
         self.kit.stats.add(Counter::Impossible, 1);
         Fate::Live
     }
-}
-
-/// Sends from a file; returns how much, and whether that was all that was asked for.
-#[cold]
-fn send_file<N: Net>(
-    net: &mut N,
-    stats: &Stats,
-    slot: &mut Slot<N::Conn>,
-    now_ms: u64,
-    part: Option<FilePart>,
-) -> Result<(usize, bool), Reason> {
-    let (Some(conn), Some(part)) = (&slot.conn, part) else { return Err(Reason::Reset) };
-    match net.send_file(conn, part.id, part.offset, part.len) {
-        Ok(0) => Err(Reason::Shortened),
-        Ok(n) => {
-            let n = n.min(part.len);
-            stats.add(Counter::BytesOut, n);
-            slot.active_ms = now_ms;
-            Ok((n, n == part.len))
-        }
-        Err(WouldBlock) => Ok((0, false)),
-        Err(Other(_)) => Err(Reason::Reset),
-    }
-}
-
-/// Sends two parts at once if nothing waits before them; what does not leave goes to the slot's blocks. Whether all has
-/// left.
-#[inline]
-fn send<N: Net>(
-    net: &mut N,
-    blocks: &mut Blocks<'_>,
-    stats: &Stats,
-    slot: &mut Slot<N::Conn>,
-    owner: u32,
-    now_ms: u64,
-    parts: [&[u8]; 2],
-) -> Result<bool, Reason> {
-    let [first, second] = parts;
-    let mut sent = 0;
-    if let (true, Some(conn)) = (slot.output.is_empty(), &slot.conn) {
-        let answer = match (first.is_empty(), second.is_empty()) {
-            (true, _) => net.send(conn, &[second]),
-            (_, true) => net.send(conn, &[first]),
-            _ => net.send(conn, &parts),
-        };
-        match answer {
-            Ok(n) => sent = n,
-            Err(WouldBlock) => {}
-            Err(Other(_)) => return Err(Reason::Reset),
-        }
-        stats.add(Counter::BytesOut, sent);
-        slot.active_ms = now_ms;
-        if sent == first.len().wrapping_add(second.len()) {
-            return Ok(true);
-        }
-    }
-    for part in parts {
-        let left = part.get(sent.min(part.len())..).unwrap_or(&[]);
-        sent = sent.saturating_sub(part.len());
-        if !left.is_empty() && blocks.append(&mut slot.output, Held::Output, owner, left) < left.len() {
-            stats.add(Counter::Impossible, 1);
-            return Err(Reason::BlocksDry);
-        }
-    }
-    Ok(false)
 }

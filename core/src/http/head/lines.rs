@@ -26,12 +26,12 @@ impl Head {
         if name.is_empty() {
             return Line::Bad(Fault::Syntax);
         }
-        self.method = if name.len() == 3 && name == b"GET" { Method::Get } else { Method::named(name) };
+        self.method = if rest.starts_with(b"GET ") { Method::Get } else { Method::named(name) };
         let len = run_of_visible(tail);
         let Some((target, b' ', version)) = cut(tail, len) else { return short_or_bad(tail, len) };
         let Some(version) = version.first_chunk::<10>() else { return Line::Short };
         let old = match version {
-            b"HTTP/1.1\r\n" => false,
+            _ if version == b"HTTP/1.1\r\n" => false,
             b"HTTP/1.0\r\n" => true,
             // A later minor version may be treated as the latest known (RFC 9110 2.5).
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n'] => false,
@@ -94,9 +94,11 @@ impl Head {
         match (name.len(), name.first().copied().unwrap_or(0) | 0x20) {
             (4, b'h') if named(name, b"host") => self.host(trimmed(value))?,
             (5, b'r') if named(name, b"range") => self.flags |= RANGE,
+            (6, b'c') if named(name, b"cookie") => self.flags |= SECRET,
             (6, b'e') if named(name, b"expect") => self.expect(trimmed(value)),
             (8, b'i') if named(name, b"if-match") => self.flags |= CONDITIONAL,
             (10, b'c') if named(name, b"connection") => self.connection(value),
+            (13, b'a') if named(name, b"authorization") => self.flags |= SECRET,
             (13, b'i') if named(name, b"if-none-match") => self.flags |= CONDITIONAL,
             (14, b'c') if named(name, b"content-length") => self.content_length(trimmed(value))?,
             (15, b'a') if named(name, b"accept-encoding") => match accept::gzip(value) {
@@ -106,6 +108,7 @@ impl Head {
             },
             (17, b'i') if named(name, b"if-modified-since") => self.flags |= CONDITIONAL,
             (17, b't') if named(name, b"transfer-encoding") => self.transfer_encoding(trimmed(value))?,
+            (19, b'p') if named(name, b"proxy-authorization") => self.flags |= SECRET,
             (19, b'i') if named(name, b"if-unmodified-since") => self.flags |= CONDITIONAL,
             _ => {}
         }

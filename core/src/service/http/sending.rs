@@ -17,14 +17,14 @@ const PIECES_PER_STEP: usize = 64;
 
 /// What is left to send of an answer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sending {
+pub struct Sending {
     offset: u64,
     left: u64,
     /// A file, a page, or the number of a route.
     id: u32,
     what: What,
     /// The connection closes after it.
-    pub is_last: bool,
+    pub(super) is_last: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,33 +52,38 @@ pub(super) enum Sent {
 }
 
 impl Sending {
-    pub fn file(id: u32, offset: u64, left: u64, by_net: bool) -> Self {
+    pub(super) fn file(id: u32, offset: u64, left: u64, by_net: bool) -> Self {
         let what = if by_net && left > COPY_BYTES_MAX { What::Handed } else { What::Copied };
         Self { offset, left, id, what, is_last: false }
     }
 
-    pub fn page(id: u32, chunked: bool) -> Self {
+    pub(super) fn page(id: u32, chunked: bool) -> Self {
         Self { id, what: if chunked { What::Chunks } else { What::Plain }, ..Self::default() }
     }
 
-    pub fn text(route: usize, offset: usize, left: usize) -> Self {
+    pub(super) fn text(route: usize, offset: usize, left: usize) -> Self {
         Self { offset: offset as u64, left: left as u64, id: route as u32, what: What::Text, is_last: false }
     }
 
     #[inline]
-    pub fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         self.what == What::Nothing
     }
 
+    /// Whether another answer may follow.
+    pub(super) fn followed(self, keeps_alive: bool) -> Self {
+        Self { is_last: !keeps_alive, ..self }
+    }
+
     /// A part that was handed over has left.
-    pub fn sent(&mut self, bytes: usize) {
+    pub(super) fn sent(&mut self, bytes: usize) {
         self.offset = self.offset.wrapping_add(bytes as u64);
         self.left = self.left.saturating_sub(bytes as u64);
     }
 
     /// Forgets the rest; a file is given back.
     #[inline]
-    pub fn end<F: Files>(&mut self, files: &mut F) {
+    pub(super) fn end<F: Files>(&mut self, files: &mut F) {
         if matches!(self.what, What::Copied | What::Handed) {
             files.release(self.id);
         }
@@ -88,7 +93,7 @@ impl Sending {
     /// Writes what fits. When all is written the rest is nothing; a file is given back exactly then, or at
     /// [`Sending::end`].
     #[inline]
-    pub fn go_on<F: Files, R: Routes>(
+    pub(super) fn go_on<F: Files, R: Routes>(
         &mut self,
         files: &mut F,
         routes: &mut R,
