@@ -53,7 +53,7 @@ pub const LINE_BYTES_MAX: usize = 1_024;
 pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
 
 /// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
-pub const ENTRIES_MAX: usize = 320;
+pub const ENTRIES_MAX: usize = 960;
 
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
@@ -67,6 +67,26 @@ pub const ACCEPT_RATE_MAX: u64 = 1_000_000;
 /// Prefixes in one `Allow` or `Deny`: each newcomer is compared with all of them, and a line holds no more than some
 /// forty short ones. Who needs more has a firewall.
 pub const PREFIXES_MAX: usize = 32;
+
+/// `Answer` and `Redirect` of one socket, each: every request is compared with all of them.
+pub const ROUTES_MAX: usize = 8;
+
+/// Bytes of a route's path.
+pub const ROUTE_PATH_BYTES_MAX: usize = 255;
+
+/// Bytes of a fixed answer's text and of the place a redirect leads to.
+pub const ROUTE_TEXT_BYTES_MAX: usize = 512;
+
+/// Names that are tried for a folder: each costs an open file.
+pub const INDEX_NAMES_MAX: usize = 4;
+
+/// The longest head, and the longest body that is passed over, of an HTTP request: both together fit what a
+/// connection may leave unread.
+pub const HTTP_HEAD_BYTES_MAX: u64 = 16 * 1_024;
+pub const HTTP_BODY_BYTES_MAX: u64 = 15 * 1_024;
+
+/// Fields of an HTTP request: their count is eight bits wide.
+pub const HTTP_FIELDS_MAX: u64 = 255;
 
 /// Bytes of the free text a socket hands to its service.
 pub const INFO_BYTES_MAX: usize = 255;

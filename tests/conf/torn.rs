@@ -1,7 +1,7 @@
 //! Texts cut at every byte and with bytes bent: no panic, every position inside the text, every value in its range.
 
 use tidegate_core::conf::{self, DIRECTIVES, Document, Kind, Origin, Problem};
-use tidegate_core::limits::PREFIXES_MAX;
+use tidegate_core::limits::{INDEX_NAMES_MAX, PREFIXES_MAX};
 
 use super::{Text, golden_files, root};
 
@@ -79,6 +79,9 @@ fn in_range(document: &Document<'_>) {
                 Kind::Text { max_bytes } => assert!(section.text(key).len() <= max_bytes, "{key}"),
                 Kind::Prefixes => assert!(section.prefixes(key).count() <= PREFIXES_MAX, "{key}"),
                 Kind::Address => _ = section.address(key),
+                Kind::Names => assert!(section.names(key).count() <= INDEX_NAMES_MAX, "{key}"),
+                Kind::Answer => assert!(section.answers(key).count() == section.texts(key).count(), "{key}"),
+                Kind::Redirect => assert!(section.redirects(key).count() == section.texts(key).count(), "{key}"),
             }
         }
     }
@@ -115,8 +118,25 @@ fn a_text_with_bent_bytes_is_survived() {
 #[test]
 fn an_assignment_of_any_bytes_is_survived() {
     let mut dice = Dice(SEED);
-    let words =
-        ["Socket", "Log", " ", "a.b", ".", "=", "Level", "ListenPort", "info", "1", "\"", "\0", "\u{A0}", "é", "]"];
+    let words = [
+        "Socket",
+        "Log",
+        " ",
+        "a.b",
+        ".",
+        "=",
+        "Level",
+        "ListenPort",
+        "info",
+        "1",
+        "\"",
+        "\0",
+        "\u{A0}",
+        "é",
+        "]",
+        "Answer",
+        "/x 200 a/b",
+    ];
     for _ in 0..20_000 {
         let text: String = (0..dice.roll(8)).map(|_| words[dice.roll(words.len())]).collect();
         let mut document = Document::default();

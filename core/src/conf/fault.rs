@@ -2,11 +2,12 @@
 
 use ufmt::{uWrite, uwrite};
 
-use super::directives::{Directive, Kind, SectionKind};
+use super::kind::{Directive, Kind, SectionKind};
 use super::prefixes::Wrong;
 use super::problem::write_visible;
+use super::routes;
 use super::value::{SIZES, TIMES};
-use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, LINE_BYTES_MAX, PREFIXES_MAX};
+use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, INDEX_NAMES_MAX, LINE_BYTES_MAX, PREFIXES_MAX};
 
 /// What is wrong at one place. Lines it names are earlier ones; line 0 is `-g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,26 @@ pub enum Fault<'p> {
         directive: &'static Directive,
         item: &'p str,
         wrong: Wrong,
+    },
+    /// One part of a value of several parts.
+    BadPart {
+        directive: &'static Directive,
+        item: &'p str,
+        wrong: routes::Wrong,
+    },
+    /// A key that may stand several times stands too often.
+    KeyTooOften {
+        directive: &'static Directive,
+    },
+    /// A key that means nothing to the service of its section.
+    KeyOfService {
+        directive: &'static Directive,
+        service: &'static str,
+    },
+    /// A path that an earlier line of the section has already.
+    RouteTaken {
+        path: &'p str,
+        line: u32,
     },
     /// `-g` without a section, a dot or an equals sign.
     NoAssignment,
@@ -147,6 +168,25 @@ impl Fault<'_> {
             Self::QuoteOpen => out.write_str("the value begins with a quote and does not end with one"),
             Self::BadValue { directive, value, nearest } => write_bad_value(out, directive, value, nearest),
             Self::BadPrefix { directive, item, wrong } => write_bad_prefix(out, directive, item, wrong),
+            Self::BadPart { directive, item, wrong } => write_bad_part(out, directive, item, wrong),
+            Self::KeyTooOften { directive } => {
+                uwrite!(
+                    out,
+                    "{} may stand no more than {} times in its section",
+                    directive.key,
+                    directive.kind.times_max()
+                )
+            }
+            Self::KeyOfService { directive, service } => {
+                uwrite!(out, "{} means something only with Service = {}", directive.key, service)
+            }
+            Self::RouteTaken { path, line } => {
+                write_quoted(out, path)?;
+                match line {
+                    0 => out.write_str(" is already taken by -g"),
+                    _ => uwrite!(out, " is already taken on line {}", line),
+                }
+            }
             Self::NoAssignment => out.write_str("an assignment is Section.Key=value or Section NAME.Key=value"),
             Self::PortMissing => out.write_str("ListenPort is missing; only a unix: address goes without"),
             Self::TooManyConnections => {
@@ -213,6 +253,32 @@ fn write_bad_prefix<W: uWrite + ?Sized>(
     }
 }
 
+fn write_bad_part<W: uWrite + ?Sized>(
+    out: &mut W,
+    directive: &Directive,
+    item: &str,
+    wrong: routes::Wrong,
+) -> Result<(), W::Error> {
+    use routes::Wrong;
+    if let Wrong::Many = wrong {
+        return uwrite!(out, "no more than {} names are possible in {}", INDEX_NAMES_MAX, directive.key);
+    }
+    uwrite!(out, "{} must be ", directive.key)?;
+    write_kind(out, directive.kind)?;
+    out.write_str("; ")?;
+    write_quoted(out, item)?;
+    out.write_str(match wrong {
+        Wrong::Path => " has no path that a request could have",
+        Wrong::Status => " has no status from 200 to 599",
+        Wrong::Silent => " cannot be sent: this status has no content",
+        Wrong::MediaType => " has no type such as text/plain",
+        Wrong::Text => " is a quote that does not end, or too long",
+        Wrong::Target => " has no place to go to",
+        Wrong::Tail => " is one part too many",
+        Wrong::Name | Wrong::Many => " is no name of a file",
+    })
+}
+
 /// What a kind takes, with its bounds and units: `a number from 1 to 65535`.
 pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::Error> {
     match kind {
@@ -243,6 +309,9 @@ pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::
         Kind::Text { max_bytes } => uwrite!(out, "a text of at most {} bytes", max_bytes),
         Kind::Address => out.write_str("an IPv4 or IPv6 address, *, or unix:/path"),
         Kind::Prefixes => out.write_str("prefixes such as 192.0.2.0/24, 2001:db8::/32, ::1, all or unix:"),
+        Kind::Names => uwrite!(out, "up to {} names of files", INDEX_NAMES_MAX),
+        Kind::Answer => out.write_str("/path STATUS TYPE text, such as /ping 200 text/plain \"pong\""),
+        Kind::Redirect => out.write_str("/path and where it leads, such as /old https://example.net/new"),
     }
 }
 
