@@ -58,6 +58,10 @@ pub const ENTRIES_MAX: usize = 960;
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
 
+/// Bytes of a decoded path in a request, the index name behind it included: what a file system may hold and a person
+/// will not type.
+pub const REQUEST_PATH_BYTES_MAX: usize = 1_024;
+
 /// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 

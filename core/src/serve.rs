@@ -17,7 +17,7 @@ use crate::limits::{LINGER_MS, LISTENERS_MAX, STEPS_PER_EVENT};
 use crate::listen::Rules;
 use crate::net::Net;
 use crate::pool::Pool;
-use crate::service::{Cause, Context, Next, Outbox, Service};
+use crate::service::{Cause, Context, FilePart, Next, Outbox, Service};
 use crate::stats::{Counter, Reason, Stats};
 use crate::timer::NEVER;
 
@@ -41,6 +41,7 @@ pub(crate) struct Kit<'m, S: Service> {
     pub rules: Vec<Rules<'m>, LISTENERS_MAX>,
     pub stats: Stats,
     pub now_ms: u64,
+    pub wall_s: i64,
 }
 
 impl<'m, S: Service> Kit<'m, S> {
@@ -222,6 +223,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             let mut out = Outbox::new(kit.outbox.get_mut(..room).unwrap_or_default());
             let mut context = Context {
                 now_ms: kit.now_ms,
+                wall_s: kit.wall_s,
                 me: *token,
                 listener: slot.listener,
                 peer: &slot.peer,
@@ -230,6 +232,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 pool: &mut kit.pool,
             };
             let step = kit.service.step(state, cause, input, &mut out, &mut context);
+            let file = out.file_part();
             let (written, reflected) = out.finish();
             let (consumed, unread) = input.split_at_checked(step.consumed).unwrap_or((input, &[]));
             let reflected = consumed.get(..reflected).unwrap_or(consumed);
@@ -246,9 +249,23 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                     return Fate::Dead(reason);
                 }
             }
+            let mut blocked = false;
+            if let (Some(part), true, Next::Again) = (file, slot.output.is_empty(), step.next) {
+                match send_file(*net, &mut kit.stats, slot, kit.now_ms, part) {
+                    Ok(n) => {
+                        kit.service.sent(state, n);
+                        blocked = n < part.len;
+                    }
+                    Err(reason) => {
+                        kit.stats.add(Counter::Steps, steps);
+                        return Fate::Dead(reason);
+                    }
+                }
+            }
             match step.next {
                 _ if last_word => break Next::Close,
-                Next::Again if !moved => break Next::More,
+                Next::Again if blocked => break Next::Again,
+                Next::Again if !moved && file.is_none() => break Next::More,
                 Next::Again if slot.output.is_empty() && steps < STEPS_PER_EVENT => cause = Cause::Drained,
                 next => break next,
             }
@@ -310,6 +327,29 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
     fn impossible(&mut self) -> Fate {
         self.kit.stats.add(Counter::Impossible, 1);
         Fate::Live
+    }
+}
+
+/// Sends from a file; returns how much, which is 0 where nothing can leave now.
+#[cold]
+fn send_file<N: Net>(
+    net: &mut N,
+    stats: &mut Stats,
+    slot: &mut Slot<N::Conn>,
+    now_ms: u64,
+    part: FilePart,
+) -> Result<usize, Reason> {
+    let Some(conn) = &slot.conn else { return Err(Reason::Reset) };
+    match net.send_file(conn, part.id, part.offset, part.len) {
+        Ok(0) => Err(Reason::Shortened),
+        Ok(n) => {
+            let n = n.min(part.len);
+            stats.add(Counter::BytesOut, n);
+            slot.active_ms = now_ms;
+            Ok(n)
+        }
+        Err(WouldBlock) => Ok(0),
+        Err(Other(_)) => Err(Reason::Reset),
     }
 }
 

@@ -21,6 +21,8 @@ macro_rules! named_enum {
     };
 }
 
+pub(crate) use named_enum;
+
 named_enum! {
     /// What is counted as it happens.
     Counter {
@@ -68,6 +70,8 @@ named_enum! {
         IdleTimeout = "idle_timeout",
         /// A request unfinished for `RequestTimeout`.
         RequestTimeout = "request_timeout",
+        /// A file became shorter while it was sent.
+        Shortened = "shortened",
         /// Nothing could be sent for `WriteTimeout`.
         WriteTimeout = "write_timeout",
         /// A request longer than the receive buffer.

@@ -15,11 +15,11 @@
 /// ```
 #[macro_export]
 macro_rules! service_set {
-    ($(#[$doc:meta])* $vis:vis struct $set:ident, $kind:ident, $state:ident {
+    ($(#[$doc:meta])* $vis:vis struct $set:ident $(<$($life:lifetime),+>)?, $kind:ident, $state:ident {
         $($field:ident : $service:ty = $name:literal),+ $(,)?
     }) => {
         $(#[$doc])*
-        $vis struct $set {
+        $vis struct $set $(<$($life),+>)? {
             kinds: [$kind; $crate::limits::LISTENERS_MAX],
             $(pub $field: $service,)+
         }
@@ -48,7 +48,7 @@ macro_rules! service_set {
             $($field(<$service as $crate::service::Service>::State),)+
         }
 
-        impl $set {
+        impl $(<$($life),+>)? $set $(<$($life),+>)? {
             #[allow(clippy::too_many_arguments)]
             pub fn new($($field: $service),+) -> Self {
                 let first = [$($kind::$field),+][0];
@@ -61,7 +61,7 @@ macro_rules! service_set {
             }
         }
 
-        impl $crate::service::Service for $set {
+        impl $(<$($life),+>)? $crate::service::Service for $set $(<$($life),+>)? {
             type State = $state;
 
             #[inline]
@@ -82,6 +82,14 @@ macro_rules! service_set {
                 match state {
                     $($state::$field(state) => self.$field.step(state, cause, input, out, context),)+
                     $state::None => $crate::service::Step::close(input.len()),
+                }
+            }
+
+            #[inline]
+            fn sent(&mut self, state: &mut $state, bytes: usize) {
+                match state {
+                    $($state::$field(state) => $crate::service::Service::sent(&mut self.$field, state, bytes),)+
+                    $state::None => {}
                 }
             }
 
