@@ -81,8 +81,8 @@ pub const ROUTE_PATH_BYTES_MAX: usize = 255;
 /// Bytes of a fixed answer's text and of the place a redirect leads to.
 pub const ROUTE_TEXT_BYTES_MAX: usize = 512;
 
-/// Names that are tried for a folder: each costs an open file.
-pub const INDEX_NAMES_MAX: usize = 4;
+/// Bytes of a file's name: Linux's `NAME_MAX`.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
 
 /// The longest head, and the longest body that is passed over, of an HTTP request: both together fit what a
 /// connection may leave unread.

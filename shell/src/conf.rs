@@ -151,9 +151,12 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
 fn http(section: &Section<'_, '_>, prefix: &Path) -> Http {
     Http {
         root: path(section.text("Root"), prefix),
-        index: section.names("Index").map(str::to_string).collect(),
+        index: section.text("Index").to_string(),
         listing: section.switch("Listing"),
-        error_page: Some(section.text("ErrorPage").trim_start_matches('/').to_string()).filter(|page| !page.is_empty()),
+        error_page: match section.text("ErrorPage").trim_start_matches('/') {
+            "" => String::new(),
+            page => format!("/{page}"),
+        },
         answers: section.answers("Answer").map(answer).collect(),
         redirects: section
             .redirects("Redirect")

@@ -9,18 +9,21 @@
 //!    [`welcome`] greets whoever stayed at it.
 //! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
 //!    its signals.
-//! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
+//! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets, with the [`services`] and
+//!    their [`files`]; [`access`] writes a line for each request.
 //!
 //! [`log`] writes what any of them has to say. [`os`] is everything asked of Linux, and the only unsafe code.
 
 #![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod access;
 pub mod cli;
 pub mod conf;
 pub mod control;
 pub mod daemon;
 pub mod exit;
+pub mod files;
 pub mod listeners;
 pub mod log;
 pub mod master;
@@ -28,6 +31,7 @@ pub mod net;
 #[allow(unsafe_code)]
 pub mod os;
 pub mod price;
+pub mod services;
 pub mod settings;
 pub mod start;
 pub mod storage;

@@ -108,6 +108,13 @@ impl Target {
         let file = file::open_log(path.as_c_str())?;
         Ok(Self { file: Some((path, file)) })
     }
+
+    fn write(&self, line: &[u8]) -> io::Result<()> {
+        match &self.file {
+            Some((_, file)) => file::write_line(file.as_fd(), line),
+            None => file::write_line(rustix::stdio::stderr(), line),
+        }
+    }
 }
 
 struct Log {
@@ -196,6 +203,15 @@ pub fn report_lines(severity: Severity, text: &str) {
             }
         });
     }
+}
+
+/// A line of another form, complete with its end and made by us: no date, no severity, no limit of its own.
+pub fn write_bare(line: &[u8]) {
+    with(|log| {
+        if log.target.write(line).is_err() {
+            log.dropped = log.dropped.saturating_add(1);
+        }
+    });
 }
 
 /// Tells what was left out in seconds that are over; when to call again, if something is still held back.

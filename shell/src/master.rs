@@ -2,6 +2,7 @@
 //!
 //! It owns the settings in force. A worker takes its copy along with the fork, so a reload frees the old ones here.
 
+use std::mem;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
@@ -204,7 +205,7 @@ impl<'a> Master<'a> {
         log::become_role("worker");
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
-        let code = worker::run(&self.settings, given, Role::Worker { slot });
+        let code = worker::run(Box::leak(Box::new(mem::take(&mut self.settings))), given, Role::Worker { slot });
         log::finish();
         code
     }

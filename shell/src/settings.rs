@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate_core::admission::WhenFull;
 use tidegate_core::conf;
+use tidegate_core::http::status::Status;
 use tidegate_core::prefix::Prefix;
 
 use crate::log::Severity;
@@ -98,11 +99,11 @@ pub struct Socket {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Http {
     pub root: Option<PathBuf>,
-    /// Names that stand for their folder, the first that is there.
-    pub index: Vec<String>,
+    /// The name that stands for its folder; empty for none.
+    pub index: String,
     pub listing: bool,
-    /// A file below the root.
-    pub error_page: Option<String>,
+    /// The path of a file; empty for none.
+    pub error_page: String,
     pub answers: Vec<Answer>,
     pub redirects: Vec<Redirect>,
     pub status: bool,
@@ -118,10 +119,10 @@ pub struct Http {
 }
 
 /// A fixed answer to a path and all below it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub path: String,
-    pub status: u16,
+    pub status: Status,
     pub media_type: String,
     pub text: String,
 }

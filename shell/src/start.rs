@@ -119,9 +119,10 @@ impl Held {
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
+            let settings: &'static Settings = Box::leak(Box::new(settings));
             let listeners = self.listeners.take_sockets();
-            let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
-            return Ok(worker::run(&settings, Given { listeners, bell: None, ready }, Role::Alone));
+            let ready = Box::new(|| self.tell_started(settings, &conf_name, greet));
+            return Ok(worker::run(settings, Given { listeners, bell: None, ready }, Role::Alone));
         }
         let mut master = Master::new(options, settings, conf_name, self, signals);
         if !master.start() {

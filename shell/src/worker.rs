@@ -1,23 +1,25 @@
 //! One worker: an epoll set, a dispatcher on memory taken at start, and a loop over network events and timers.
 
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use rustix::io;
 use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
-use tidegate_core::limits::LISTENERS_MAX;
 use tidegate_core::listen::Rules;
-use tidegate_core::service::{BuiltIn, Discard, Echo, Kind};
 use tidegate_core::stats::{Counter, Reason};
 
 use crate::exit;
+use crate::files::Disk;
+use crate::files::open::Open;
 use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::bell::Bell;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, title, trim};
+use crate::services::{self, Services};
 use crate::settings::Settings;
 use crate::storage::Shape;
 
@@ -57,10 +59,10 @@ impl Role {
     }
 }
 
-type Connections<'m> = Dispatcher<'m, Linux, BuiltIn>;
+type Connections = Dispatcher<'static, Linux, Services>;
 
-/// Serves until told to stop; the process's exit code.
-pub fn run(settings: &Settings, given: Given<'_>, role: Role) -> u8 {
+/// Serves until told to stop; the process's exit code. It lives on the settings until it exits.
+pub fn run(settings: &'static Settings, given: Given<'_>, role: Role) -> u8 {
     match Signals::open(role.signals()).and_then(|signals| serve(settings, given, &signals, role)) {
         Ok(()) => exit::OK,
         Err(errno) => {
@@ -70,14 +72,17 @@ pub fn run(settings: &Settings, given: Given<'_>, role: Role) -> u8 {
     }
 }
 
-fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -> io::Result<()> {
+fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role: Role) -> io::Result<()> {
     let epoll = Epoll::new()?;
     epoll.watch(signals, SIGNALS, Interest::NONE, Interest::READ)?;
     if let Some(bell) = &given.bell {
         epoll.watch_edge(bell, BELL)?;
     }
-    let mut net = Linux::new(epoll, given.bell);
-    let mut dispatcher = prepare(settings)?;
+    let (storage, files) = Shape::of(settings).lend(settings.memory.reserve)?;
+    let open = Rc::new(Open::new(files.places));
+    let disk = Disk::new(settings, files.cache, files.listing, open.clone());
+    let mut net = Linux::new(epoll, given.bell, open);
+    let mut dispatcher = Dispatcher::new(storage, services::build(settings, disk));
     for (socket, fd) in settings.sockets.iter().zip(given.listeners) {
         let rules = Rules {
             idle_ms: socket.idle_ms,
@@ -108,18 +113,6 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
     ended
 }
 
-/// The dispatcher, on one mapping sized by the configuration.
-fn prepare(settings: &Settings) -> io::Result<Connections<'_>> {
-    let mut services = BuiltIn::new(Echo, Discard);
-    for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
-        if let Some(kind) = Kind::named(&socket.service) {
-            services.assign(index, kind);
-        }
-    }
-    let storage = Shape::of(settings).lend(settings.memory.reserve)?;
-    Ok(Dispatcher::new(storage, services))
-}
-
 /// The loop: network events, then what is due. Ends when told to stop, or drained.
 fn run_loop(
     net: &mut Linux,
@@ -131,11 +124,15 @@ fn run_loop(
     let mut events = Events::default();
     let mut now_ms = clock::now_ms();
     let (mut drain_at, mut drain_by) = (None, None);
+    let mut wall = clock::Wall::default();
     loop {
         let deadline =
             [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms)].into_iter().flatten().min();
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         now_ms = clock::now_ms();
+        if let Some(unix_s) = wall.tick(now_ms) {
+            dispatcher.set_wall(unix_s);
+        }
         if let Some(bytes) = alloc::news() {
             ::log::error!("allocated {bytes} bytes after the seal: this worker may need more than its price");
         }

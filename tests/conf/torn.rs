@@ -1,7 +1,7 @@
 //! Texts cut at every byte and with bytes bent: no panic, every position inside the text, every value in its range.
 
 use tidegate_core::conf::{self, DIRECTIVES, Document, Kind, Origin, Problem};
-use tidegate_core::limits::{INDEX_NAMES_MAX, PREFIXES_MAX};
+use tidegate_core::limits::PREFIXES_MAX;
 
 use super::{Text, golden_files, root};
 
@@ -79,7 +79,7 @@ fn in_range(document: &Document<'_>) {
                 Kind::Text { max_bytes } => assert!(section.text(key).len() <= max_bytes, "{key}"),
                 Kind::Prefixes => assert!(section.prefixes(key).count() <= PREFIXES_MAX, "{key}"),
                 Kind::Address => _ = section.address(key),
-                Kind::Names => assert!(section.names(key).count() <= INDEX_NAMES_MAX, "{key}"),
+                Kind::FileName => assert!(!section.text(key).contains('/'), "{key}"),
                 Kind::Answer => assert!(section.answers(key).count() == section.texts(key).count(), "{key}"),
                 Kind::Redirect => assert!(section.redirects(key).count() == section.texts(key).count(), "{key}"),
             }

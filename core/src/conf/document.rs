@@ -176,11 +176,6 @@ impl<'t> Section<'_, 't> {
         prefixes::items(self.text(key)).filter_map(prefixes::read)
     }
 
-    /// The names of a list of files, at most [`INDEX_NAMES_MAX`](crate::limits::INDEX_NAMES_MAX).
-    pub fn names(&self, key: &str) -> impl Iterator<Item = &'t str> + use<'t> {
-        routes::names(self.text(key))
-    }
-
     /// The fixed answers of a section, at most [`ROUTES_MAX`](crate::limits::ROUTES_MAX).
     pub fn answers<'d>(&'d self, key: &str) -> impl Iterator<Item = Answer<'t>> + use<'d, 't> {
         self.texts(key).filter_map(|text| routes::answer(text).ok())

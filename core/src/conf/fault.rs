@@ -7,7 +7,7 @@ use super::prefixes::Wrong;
 use super::problem::write_visible;
 use super::routes;
 use super::value::{SIZES, TIMES};
-use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, INDEX_NAMES_MAX, LINE_BYTES_MAX, PREFIXES_MAX};
+use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, LINE_BYTES_MAX, PREFIXES_MAX};
 
 /// What is wrong at one place. Lines it names are earlier ones; line 0 is `-g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,22 +260,18 @@ fn write_bad_part<W: uWrite + ?Sized>(
     wrong: routes::Wrong,
 ) -> Result<(), W::Error> {
     use routes::Wrong;
-    if let Wrong::Many = wrong {
-        return uwrite!(out, "no more than {} names are possible in {}", INDEX_NAMES_MAX, directive.key);
-    }
     uwrite!(out, "{} must be ", directive.key)?;
     write_kind(out, directive.kind)?;
     out.write_str("; ")?;
     write_quoted(out, item)?;
     out.write_str(match wrong {
         Wrong::Path => " has no path that a request could have",
-        Wrong::Status => " has no status from 200 to 599",
+        Wrong::Status => " is no status that is spoken here",
         Wrong::Silent => " cannot be sent: this status has no content",
         Wrong::MediaType => " has no type such as text/plain",
         Wrong::Text => " is a quote that does not end, or too long",
         Wrong::Target => " has no place to go to",
         Wrong::Tail => " is one part too many",
-        Wrong::Name | Wrong::Many => " is no name of a file",
     })
 }
 
@@ -309,7 +305,7 @@ pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::
         Kind::Text { max_bytes } => uwrite!(out, "a text of at most {} bytes", max_bytes),
         Kind::Address => out.write_str("an IPv4 or IPv6 address, *, or unix:/path"),
         Kind::Prefixes => out.write_str("prefixes such as 192.0.2.0/24, 2001:db8::/32, ::1, all or unix:"),
-        Kind::Names => uwrite!(out, "up to {} names of files", INDEX_NAMES_MAX),
+        Kind::FileName => out.write_str("the name of a file, without a folder"),
         Kind::Answer => out.write_str("/path STATUS TYPE text, such as /ping 200 text/plain \"pong\""),
         Kind::Redirect => out.write_str("/path and where it leads, such as /old https://example.net/new"),
     }

@@ -38,7 +38,7 @@ pub fn write_terms<W: uWrite + ?Sized>(out: &mut W, directive: &Directive) -> Re
 pub fn write_assignment<W: uWrite + ?Sized>(out: &mut W, directive: &Directive, value: &str) -> Result<(), W::Error> {
     let bare = value.trim_matches([' ', '\t']).len() == value.len() && !value.starts_with('"');
     let text =
-        matches!(directive.kind, Kind::Text { .. } | Kind::Prefixes | Kind::Names | Kind::Answer | Kind::Redirect);
+        matches!(directive.kind, Kind::Text { .. } | Kind::Prefixes | Kind::FileName | Kind::Answer | Kind::Redirect);
     match value {
         "" if text => uwrite!(out, "{} =\n", directive.key),
         _ if bare => uwrite!(out, "{} = {}\n", directive.key, value),

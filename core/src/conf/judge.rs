@@ -29,7 +29,6 @@ pub fn value<'t>(place: Place<'t>, directive: &'static Directive, written: &'t s
 /// The part of a value of several parts that is wrong.
 fn wrong_part(kind: Kind, value: &str) -> Option<(&str, routes::Wrong)> {
     match kind {
-        Kind::Names => routes::wrong_name(value),
         Kind::Answer if !value.is_empty() => routes::answer(value).err(),
         Kind::Redirect if !value.is_empty() => routes::redirect(value).err(),
         _ => None,

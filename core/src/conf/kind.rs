@@ -56,8 +56,8 @@ pub enum Kind {
     Address,
     /// Up to [`PREFIXES_MAX`](crate::limits::PREFIXES_MAX) of them.
     Prefixes,
-    /// Up to [`INDEX_NAMES_MAX`](crate::limits::INDEX_NAMES_MAX) of files.
-    Names,
+    /// Of a file in any one folder.
+    FileName,
     /// A path and what it is answered with.
     Answer,
     /// A path and where it leads.

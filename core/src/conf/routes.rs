@@ -1,16 +1,17 @@
-//! What a path leads to when it is not a file: a fixed answer, or another place. And the names of index files.
+//! What a path leads to when it is not a file: a fixed answer, or another place. And what is the name of a file.
 //!
 //! An answer is `/path STATUS TYPE text`, a redirect `/path URL`. Paths are compared after decoding, so they are
 //! written plainly here.
 
 use super::{cut, line, value};
-use crate::limits::{INDEX_NAMES_MAX, ROUTE_PATH_BYTES_MAX, ROUTE_TEXT_BYTES_MAX};
+use crate::http::status::Status;
+use crate::limits::{FILE_NAME_BYTES_MAX, ROUTE_PATH_BYTES_MAX, ROUTE_TEXT_BYTES_MAX};
 
 /// A fixed answer to every path that begins so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer<'t> {
     pub path: &'t str,
-    pub status: u16,
+    pub status: Status,
     pub media_type: &'t str,
     pub text: &'t str,
 }
@@ -27,7 +28,7 @@ pub struct Redirect<'t> {
 pub enum Wrong {
     /// No path, or one that no request can have.
     Path,
-    /// No status of a final answer.
+    /// No status of a final answer, or one that is not spoken here.
     Status,
     /// A status that has no content, with a text.
     Silent,
@@ -38,14 +39,7 @@ pub enum Wrong {
     Target,
     /// Something behind the end.
     Tail,
-    /// A name that is none of a file in one folder.
-    Name,
-    /// One name more than there may be.
-    Many,
 }
-
-/// Statuses without content (RFC 9110 15).
-const SILENT: [u16; 3] = [204, 205, 304];
 
 /// Reads an answer; the part that is wrong otherwise.
 pub fn answer(text: &str) -> Result<Answer<'_>, (&str, Wrong)> {
@@ -56,11 +50,8 @@ pub fn answer(text: &str) -> Result<Answer<'_>, (&str, Wrong)> {
     if !is_path(path) {
         return told(path, Wrong::Path);
     }
-    let Some(code) = value::digits(status).filter(|code| (200..=599).contains(code)) else {
-        return told(status, Wrong::Status);
-    };
-    let code = u16::try_from(code).unwrap_or(0);
-    let is_silent = SILENT.contains(&code);
+    let Some(status) = final_status(status) else { return told(status, Wrong::Status) };
+    let is_silent = status.is_bodiless();
     if !(is_media_type(media_type) || is_silent && media_type.is_empty()) {
         return told(media_type, Wrong::MediaType);
     }
@@ -71,8 +62,14 @@ pub fn answer(text: &str) -> Result<Answer<'_>, (&str, Wrong)> {
     match body.filter(|body| body.len() <= ROUTE_TEXT_BYTES_MAX) {
         None => told(rest, Wrong::Text),
         Some(body) if is_silent && !body.is_empty() => told(rest, Wrong::Silent),
-        Some(body) => Ok(Answer { path, status: code, media_type, text: body }),
+        Some(body) => Ok(Answer { path, status, media_type, text: body }),
     }
+}
+
+/// A status that ends a request and that this server speaks.
+fn final_status(text: &str) -> Option<Status> {
+    let code = value::digits(text)?;
+    Status::ALL.iter().copied().find(|status| u64::from(status.code()) == code && code >= 200)
 }
 
 /// Reads a redirect; the part that is wrong otherwise.
@@ -94,17 +91,10 @@ pub fn path(text: &str) -> &str {
     word(text).0
 }
 
-/// The names of a list, in order.
-pub fn names(text: &str) -> impl Iterator<Item = &str> {
-    cut::pieces(text, b' ').flat_map(|part| cut::pieces(part, b'\t')).filter(|name| !name.is_empty())
-}
-
-/// The first name that is none, and why.
-pub fn wrong_name(text: &str) -> Option<(&str, Wrong)> {
-    names(text).enumerate().find_map(|(at, name)| match () {
-        () if name.starts_with('.') || name.contains(['/', '\\', '"']) => Some((name, Wrong::Name)),
-        () => (at >= INDEX_NAMES_MAX).then_some((name, Wrong::Many)),
-    })
+/// The name of a file in any one folder, as a request may ask for it.
+pub fn is_name(text: &str) -> bool {
+    let foreign = |byte: u8| matches!(byte, b'/' | b'\\' | b'"');
+    !text.is_empty() && text.len() <= FILE_NAME_BYTES_MAX && !text.starts_with('.') && !text.bytes().any(foreign)
 }
 
 /// The first word, and what follows without the blanks around it.
@@ -145,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_a_path_a_status_a_type_and_a_text() {
-        let pong = Answer { path: "/ping", status: 200, media_type: "text/plain", text: "pong" };
+        let pong = Answer { path: "/ping", status: Status::Ok, media_type: "text/plain", text: "pong" };
         assert_eq!(answer("/ping 200 text/plain pong"), Ok(pong));
         assert_eq!(answer("/ping\t200  text/plain \"pong\""), Ok(pong));
         assert_eq!(answer("/ 503 text/html;charset=utf-8 \" a  b \"").unwrap().text, " a  b ");
@@ -160,6 +150,7 @@ mod tests {
             ("/ping", "/ping", Wrong::Status),
             ("/ping 100 text/plain x", "100", Wrong::Status),
             ("/ping 600 text/plain x", "600", Wrong::Status),
+            ("/ping 299 text/plain x", "299", Wrong::Status),
             ("/ping ok", "ok", Wrong::Status),
             ("/ping 200", "/ping 200", Wrong::MediaType),
             ("/ping 200 pong", "pong", Wrong::MediaType),
@@ -187,11 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_files_in_one_folder() {
-        assert!(names(" index.html\tindex.htm ").eq(["index.html", "index.htm"]));
-        assert_eq!(wrong_name("index.html default.htm"), None);
-        assert_eq!(wrong_name("index.html ../x"), Some(("../x", Wrong::Name)));
-        assert_eq!(wrong_name("a/b"), Some(("a/b", Wrong::Name)));
-        assert_eq!(wrong_name("a b c d e"), Some(("e", Wrong::Many)));
+    fn a_name_is_that_of_a_file_in_one_folder() {
+        assert!(is_name("index.html") && is_name("Start Seite.htm"));
+        for bad in ["", ".", "..", ".htaccess", "a/b", "../a", "a\\b"] {
+            assert!(!is_name(bad), "{bad}");
+        }
     }
 }

@@ -25,7 +25,7 @@ pub fn is_valid(kind: Kind, text: &str) -> bool {
         Kind::Text { max_bytes } => text.len() <= max_bytes,
         Kind::Address => Address::read(text).is_some(),
         Kind::Prefixes => prefixes::wrong(text).is_none(),
-        Kind::Names => routes::wrong_name(text).is_none(),
+        Kind::FileName => text.is_empty() || routes::is_name(text),
         Kind::Answer => text.is_empty() || routes::answer(text).is_ok(),
         Kind::Redirect => text.is_empty() || routes::redirect(text).is_ok(),
     }
@@ -95,7 +95,7 @@ pub fn integer(kind: Kind, text: &str) -> Option<i64> {
         Kind::Size { .. } => size(text),
         Kind::Time { .. } => time_ms(text).map(|ms| ms / SECOND_MS),
         Kind::Switch => switch(text).map(u64::from),
-        Kind::Choice(_) | Kind::Address | Kind::Prefixes | Kind::Names | Kind::Answer | Kind::Redirect => None,
+        Kind::Choice(_) | Kind::Address | Kind::Prefixes | Kind::FileName | Kind::Answer | Kind::Redirect => None,
         Kind::Text { .. } => {
             if let Some(count) = text.strip_prefix('-') {
                 return i64::try_from(digits(count)?).ok()?.checked_neg();

@@ -70,6 +70,13 @@ impl Beneath {
         }
     }
 
+    /// Opens a folder to read the names in it.
+    pub fn find_folder(&self, name: &CStr) -> Result<OwnedFd, Refused> {
+        let file = self.open_name(name).map_err(refused)?;
+        let stat = fs::fstat(&file).map_err(Refused::NoRoom)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory { Ok(file) } else { Err(Refused::Missing) }
+    }
+
     fn open_name(&self, name: &CStr) -> io::Result<OwnedFd> {
         for _ in 0..TRIES {
             if self.walks.get() {
@@ -98,7 +105,9 @@ fn walk(root: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
                 rest = &rest[at + 1..];
             }
             // A slash at the end asks for the folder itself.
-            None if rest.is_empty() && folder.is_some() => return open_in(here, b".", SERVED | OFlags::DIRECTORY),
+            None if (rest.is_empty() && folder.is_some()) || rest == b"." => {
+                return open_in(here, b".", SERVED | OFlags::DIRECTORY);
+            }
             None => return open_in(here, rest, SERVED | OFlags::NOFOLLOW),
         }
     }

@@ -19,9 +19,9 @@ pub const DIRECTIVES: &[Directive] = &[
     Directive {
         section: "Socket",
         key: "Index",
-        kind: Kind::Names,
+        kind: Kind::FileName,
         default: "index.html",
-        help: "http: the files that stand for their folder, the first that is there; empty for none.",
+        help: "http: the file that stands for its folder; empty for none.",
     },
     Directive {
         section: "Socket",

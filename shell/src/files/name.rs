@@ -1,0 +1,119 @@
+//! A path as the table of known ones compares it, and as the kernel is given it.
+
+use core::ffi::CStr;
+
+use tidegate_core::limits::REQUEST_PATH_BYTES_MAX;
+
+/// The longest path that is remembered. A longer one is opened each time it is asked for.
+pub const KEY_BYTES_MAX: usize = 126;
+/// What a compressed sibling's name ends with.
+pub const SIBLING: &str = ".gz";
+
+/// A listener and a path: 128 bytes without a gap, so that comparing is comparing bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    listener: u8,
+    len: u8,
+    /// Zero behind the path.
+    text: [u8; KEY_BYTES_MAX],
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self { listener: 0, len: 0, text: [0; KEY_BYTES_MAX] }
+    }
+}
+
+impl Key {
+    /// `None` for a path that is too long to be remembered.
+    #[inline]
+    pub fn of(listener: usize, path: &str) -> Option<Self> {
+        let mut text = [0; KEY_BYTES_MAX];
+        text.get_mut(..path.len())?.copy_from_slice(path.as_bytes());
+        Some(Self { listener: listener as u8, len: path.len() as u8, text })
+    }
+
+    /// Spread over all bits by a secret. A path is told apart from others by comparing it, not by this.
+    #[inline]
+    pub fn hash(&self, [seed, factor]: [u64; 2]) -> u64 {
+        let words_bytes = usize::from(self.len).next_multiple_of(8).min(120);
+        let (words, _) = self.text[..words_bytes].as_chunks::<8>();
+        let [a, b, c, d, e, f] = *self.text.last_chunk().unwrap_or(&[0; 6]);
+        let last = u64::from_le_bytes([self.listener, self.len, a, b, c, d, e, f]);
+        let hash = words.iter().fold(seed, |hash, word| fold(hash ^ u64::from_le_bytes(*word), factor | 1));
+        fold(hash ^ last, factor | 1)
+    }
+}
+
+/// Both halves of the product: each bit of the input reaches each of the output.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+/// A path with the NUL the kernel wants behind it. Made anew for each question, in the same memory.
+pub struct Name {
+    text: [u8; REQUEST_PATH_BYTES_MAX + 1 + SIBLING.len()],
+}
+
+impl Name {
+    pub const fn new() -> Self {
+        Self { text: [0; REQUEST_PATH_BYTES_MAX + 1 + SIBLING.len()] }
+    }
+
+    /// The parts, one behind the other; an empty name is the root itself. `None` for what the kernel could take for
+    /// another name, and for what is too long.
+    pub fn set(&mut self, parts: [&str; 2]) -> Option<&CStr> {
+        let mut len = 0;
+        for part in parts.iter().chain(parts.iter().all(|part| part.is_empty()).then_some(&".")) {
+            self.text.get_mut(len..len + part.len())?.copy_from_slice(part.as_bytes());
+            len += part.len();
+        }
+        *self.text.get_mut(len)? = 0;
+        // Fails for a NUL inside.
+        CStr::from_bytes_with_nul(&self.text[..=len]).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
+
+    #[test]
+    fn keys_are_equal_for_the_same_path_of_the_same_listener_alone() {
+        let long = "x".repeat(KEY_BYTES_MAX);
+        let texts = ["", "a", "a\0", "b", "a/b", "abcdefgh", "abcdefghi", &long[1..], &long];
+        let keys: Vec<Key> = texts.iter().flat_map(|text| [Key::of(0, text), Key::of(1, text)]).flatten().collect();
+        assert_eq!(keys.len(), 18);
+        for (at, key) in keys.iter().enumerate() {
+            assert_eq!(keys.iter().position(|other| other == key), Some(at));
+            let hashes = keys.iter().filter(|other| other.hash(SEED) == key.hash(SEED));
+            assert_eq!(hashes.count(), 1);
+        }
+        assert_eq!(Key::of(0, &"x".repeat(KEY_BYTES_MAX + 1)), None);
+        assert_eq!(size_of::<Key>(), 128);
+    }
+
+    #[test]
+    fn a_secret_moves_every_hash() {
+        let key = Key::of(0, "index.html").unwrap();
+        let hashes: std::collections::BTreeSet<u64> =
+            (0..1_000).map(|seed| key.hash([seed, 0x9e37_79b9_7f4a_7c15])).collect();
+        assert_eq!(hashes.len(), 1_000);
+    }
+
+    #[test]
+    fn a_name_ends_where_it_should_and_holds_no_nul() {
+        let mut name = Name::new();
+        assert_eq!(name.set(["a/b", ".gz"]), Some(c"a/b.gz"));
+        assert_eq!(name.set(["a", ""]), Some(c"a"));
+        assert_eq!(name.set(["", ""]), Some(c"."));
+        assert_eq!(name.set(["a\0b", ""]), None);
+        let long = "x".repeat(REQUEST_PATH_BYTES_MAX);
+        assert_eq!(name.set([&long, SIBLING]).map(|name| name.count_bytes()), Some(REQUEST_PATH_BYTES_MAX + 3));
+        assert_eq!(name.set([&long, ".gzip"]), None);
+    }
+}
