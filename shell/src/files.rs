@@ -18,6 +18,7 @@ use rustix::fs::{Stat, fstat};
 use rustix::io::{Errno, pread};
 use tidegate_core::files::{Ask, File, Files, OpenError, Opened, ReadError};
 
+use crate::exit::{self, Failure};
 use crate::log::{Severity, report};
 use crate::os::beneath::{Beneath, Found, Refused};
 use crate::os::clock;
@@ -261,6 +262,32 @@ impl Disk {
         })?;
         Some(self.lend(at, false))
     }
+}
+
+/// Whether all roots are there and all listings can be made; before anything forks, on the operator's terminal.
+pub fn check(settings: &Settings, name: &str) -> Result<(), Failure> {
+    for socket in settings.sockets.iter().filter(|socket| socket.has_files()) {
+        let section = socket.section();
+        let refused = |what: String| Err(Failure::new(exit::CONFIG, format!("{name}: {section} {what}")));
+        if let Some(root) = &socket.http.root
+            && let Err(errno) = Beneath::open(root.as_path())
+        {
+            let shown = root.display();
+            return Err(Failure::of_errno(
+                exit::CONFIG,
+                format_args!("{name}: {section} Root = {shown} cannot be opened"),
+                errno,
+            ));
+        }
+        let is_page = [".html", ".htm"].iter().any(|end| socket.http.index.ends_with(end));
+        if socket.http.listing && !is_page {
+            return refused("Listing needs an Index that ends in .html: the list stands for it".to_string());
+        }
+        if socket.http.listing && settings.memory.file_cache_bytes == 0 {
+            return refused("Listing needs [Memory] FileCache: lists are kept there".to_string());
+        }
+    }
+    Ok(())
 }
 
 impl Files for Disk {

@@ -9,7 +9,7 @@ use tidegate::cli::{self, Action, HELP, Options};
 use tidegate::exit::{self, Failure};
 use tidegate::os::{alloc, clock, process, title};
 use tidegate::price::{self, Machine};
-use tidegate::{conf, control, log, start};
+use tidegate::{conf, control, files, log, start};
 
 #[global_allocator]
 static ALLOCATOR: alloc::Sealable = alloc::Sealable;
@@ -42,6 +42,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
             let loaded = conf::load(options)?;
             let price = price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
             price::check_descriptors(&loaded.settings, &loaded.name)?;
+            files::check(&loaded.settings, &loaded.name)?;
             match (options.quiet, options.json) {
                 (_, true) => print(&price.json()),
                 (true, _) => {}

@@ -10,6 +10,7 @@ use crate::cli::Options;
 use crate::conf::Loaded;
 use crate::daemon::{self, Ready, Started};
 use crate::exit::{self, Failure};
+use crate::files;
 use crate::listeners::Listeners;
 use crate::log::{self, Severity, report};
 use crate::master::Master;
@@ -40,6 +41,7 @@ fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Fail
     let price = price::check(&loaded.settings, &Machine::here(), &loaded.full_name)?;
     price::check_free(&loaded.settings, &price)?;
     price::check_descriptors(&loaded.settings, &loaded.full_name)?;
+    files::check(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
     let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
     let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
