@@ -89,6 +89,9 @@ pub const FILE_NAME_BYTES_MAX: usize = 255;
 pub const HTTP_HEAD_BYTES_MAX: u64 = 16 * 1_024;
 pub const HTTP_BODY_BYTES_MAX: u64 = 15 * 1_024;
 
+/// The smallest block that an HTTP answer's head, with the longest place a redirect leads to, fits into.
+pub const HTTP_BLOCK_BYTES_MIN: u64 = 1_024;
+
 /// Fields of an HTTP request: their count is eight bits wide.
 pub const HTTP_FIELDS_MAX: u64 = 255;
 

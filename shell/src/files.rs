@@ -47,13 +47,16 @@ struct Site {
 impl Site {
     fn of(socket: &Socket) -> Option<Self> {
         let path = socket.http.root.as_ref().filter(|_| socket.has_files())?;
-        Some(Self {
+        let mut site = Self {
             root: None,
             path: CString::new(path.as_os_str().as_bytes()).ok()?,
             opened_ms: 0,
             valid_ms: socket.http.cache_valid_ms,
             listing: socket.http.listing.then(|| socket.http.index.clone()),
-        })
+        };
+        // Now, so that what is missing is told at the start; it may still come.
+        let _ = site.root(0);
+        Some(site)
     }
 
     /// The root as it is now. One that cannot be opened, a disk that was pulled out, has nothing in it.

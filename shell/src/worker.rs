@@ -7,7 +7,10 @@ use rustix::io;
 use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
+use tidegate_core::http::fault::Fault;
+use tidegate_core::http::status::Status;
 use tidegate_core::listen::Rules;
+use tidegate_core::service::http::{Counts, HttpCounter};
 use tidegate_core::stats::{Counter, Reason};
 
 use crate::exit;
@@ -109,7 +112,7 @@ fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role:
     let ended = run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role);
     // Also after a failure: telling it may allocate, and is no longer serving.
     alloc::unseal();
-    tell_end(&dispatcher);
+    tell_end(&mut dispatcher);
     ended
 }
 
@@ -180,7 +183,8 @@ fn run_loop(
     }
 }
 
-fn tell_end(dispatcher: &Connections) {
+fn tell_end(dispatcher: &mut Connections) {
+    tell_http(dispatcher.service().http.counts());
     let stats = dispatcher.stats();
     let (allocations, _) = alloc::after_seal();
     ::log::info!(
@@ -192,6 +196,22 @@ fn tell_end(dispatcher: &Connections) {
     let closed = Reason::ALL.iter().map(|reason| (reason.name(), stats.closed(*reason)));
     let counted = Counter::ALL.iter().map(|counter| (counter.name(), stats.count(*counter)));
     ::log::info!("closed:{}; counted:{}", that_happened(closed), that_happened(counted));
+}
+
+/// What the HTTP service was asked, if it was.
+fn tell_http(counts: &Counts) {
+    if counts.of(HttpCounter::Requests) == 0 && Fault::ALL.iter().all(|fault| counts.faults(*fault) == 0) {
+        return;
+    }
+    let counted = HttpCounter::ALL.iter().map(|counter| (counter.name(), counts.of(*counter)));
+    let answered = Status::ALL.iter().map(|status| (status.text(), counts.statuses(*status)));
+    let refused = Fault::ALL.iter().map(|fault| (fault.name(), counts.faults(*fault)));
+    ::log::info!(
+        "counted:{}; answered:{}; refused:{}",
+        that_happened(counted),
+        that_happened(answered),
+        that_happened(refused)
+    );
 }
 
 /// The names and counts of what happened at all.

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::kind::Directive;
 use super::problem::{Problem, Report};
 use super::routes;
-use crate::limits::CONNECTIONS_MAX;
+use crate::limits::{CONNECTIONS_MAX, HTTP_BLOCK_BYTES_MIN};
 
 /// A key whose default is an example: it must be written.
 pub fn must_be_written(directive: &Directive) -> bool {
@@ -29,6 +29,7 @@ impl Document<'_> {
     /// Leaves out what a refused line may have held: a guess would be a second complaint about one slip.
     pub(super) fn check(&self, report: &mut Report<'_>) {
         let (mut connections, mut enough) = (0_u64, true);
+        self.check_blocks(report);
         for (at, socket) in self.sections("Socket").enumerate() {
             connections = connections.saturating_add(socket.number("Connections"));
             if enough && connections > u64::from(CONNECTIONS_MAX) {
@@ -55,6 +56,19 @@ impl Document<'_> {
                     report.add(place, Fault::AddressTaken { line: twin.line(), same });
                 }
             }
+        }
+    }
+}
+
+impl Document<'_> {
+    /// The head of an HTTP answer has to fit one block, for there may be no more.
+    fn check_blocks(&self, report: &mut Report<'_>) {
+        let memory = self.section("Memory");
+        let serves = self.sections("Socket").any(|socket| socket.text("Service") == http::SERVICE);
+        if let (true, Some(place)) =
+            (serves && memory.size("BlockSize") < HTTP_BLOCK_BYTES_MIN, memory.place("BlockSize"))
+        {
+            report.add(place, Fault::BlocksTooSmall { service: http::SERVICE });
         }
     }
 }

@@ -7,7 +7,7 @@ use super::prefixes::Wrong;
 use super::problem::write_visible;
 use super::routes;
 use super::value::{SIZES, TIMES};
-use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, LINE_BYTES_MAX, PREFIXES_MAX};
+use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, HTTP_BLOCK_BYTES_MIN, LINE_BYTES_MAX, PREFIXES_MAX};
 
 /// What is wrong at one place. Lines it names are earlier ones; line 0 is `-g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,10 @@ pub enum Fault<'p> {
     /// A key that means nothing to the service of its section.
     KeyOfService {
         directive: &'static Directive,
+        service: &'static str,
+    },
+    /// Blocks that are too small for a service.
+    BlocksTooSmall {
         service: &'static str,
     },
     /// A path that an earlier line of the section has already.
@@ -179,6 +183,9 @@ impl Fault<'_> {
             }
             Self::KeyOfService { directive, service } => {
                 uwrite!(out, "{} means something only with Service = {}", directive.key, service)
+            }
+            Self::BlocksTooSmall { service } => {
+                uwrite!(out, "BlockSize must be at least {} with Service = {}", HTTP_BLOCK_BYTES_MIN, service)
             }
             Self::RouteTaken { path, line } => {
                 write_quoted(out, path)?;
