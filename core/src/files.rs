@@ -9,9 +9,9 @@
 pub struct Ask<'a> {
     /// The listener, in the order they were added: each may have its own root.
     pub listener: usize,
-    /// Relative, `/` between names; no name is empty, begins with a dot, or holds a backslash or a control byte. Empty
-    /// for the root itself; a slash at the end never comes without an index name behind it.
-    pub path: &'a str,
+    /// Relative, UTF-8, `/` between names; no name is empty, begins with a dot, or holds a backslash or a control
+    /// byte. A slash at the end never comes without an index name behind it, so it is never empty.
+    pub path: &'a [u8],
     /// A precompressed sibling may be opened instead.
     pub gzip: bool,
     /// Monotonic, for a cache to judge by.

@@ -249,22 +249,26 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                     return Fate::Dead(reason);
                 }
             }
-            let mut blocked = false;
-            if let (Some(part), true, Next::Again) = (file, slot.output.is_empty(), step.next) {
-                match send_file(*net, &mut kit.stats, slot, kit.now_ms, part) {
-                    Ok(n) => {
-                        kit.service.sent(state, n);
-                        blocked = n < part.len;
-                    }
-                    Err(reason) => {
-                        kit.stats.add(Counter::Steps, steps);
-                        return Fate::Dead(reason);
-                    }
-                }
-            }
             match step.next {
                 _ if last_word => break Next::Close,
-                Next::Again if blocked => break Next::Again,
+                Next::Again if file.is_some() && slot.output.is_empty() => {
+                    match send_file(*net, &mut kit.stats, slot, kit.now_ms, file) {
+                        Ok((sent, all)) => {
+                            kit.service.sent(state, sent);
+                            if !all {
+                                break Next::Again;
+                            }
+                        }
+                        Err(reason) => {
+                            kit.stats.add(Counter::Steps, steps);
+                            return Fate::Dead(reason);
+                        }
+                    }
+                    if steps >= STEPS_PER_EVENT {
+                        break Next::Again;
+                    }
+                    cause = Cause::Drained;
+                }
                 Next::Again if !moved && file.is_none() => break Next::More,
                 Next::Again if slot.output.is_empty() && steps < STEPS_PER_EVENT => cause = Cause::Drained,
                 next => break next,
@@ -330,25 +334,25 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
     }
 }
 
-/// Sends from a file; returns how much, which is 0 where nothing can leave now.
+/// Sends from a file; returns how much, and whether that was all that was asked for.
 #[cold]
 fn send_file<N: Net>(
     net: &mut N,
     stats: &mut Stats,
     slot: &mut Slot<N::Conn>,
     now_ms: u64,
-    part: FilePart,
-) -> Result<usize, Reason> {
-    let Some(conn) = &slot.conn else { return Err(Reason::Reset) };
+    part: Option<FilePart>,
+) -> Result<(usize, bool), Reason> {
+    let (Some(conn), Some(part)) = (&slot.conn, part) else { return Err(Reason::Reset) };
     match net.send_file(conn, part.id, part.offset, part.len) {
         Ok(0) => Err(Reason::Shortened),
         Ok(n) => {
             let n = n.min(part.len);
             stats.add(Counter::BytesOut, n);
             slot.active_ms = now_ms;
-            Ok(n)
+            Ok((n, n == part.len))
         }
-        Err(WouldBlock) => Ok(0),
+        Err(WouldBlock) => Ok((0, false)),
         Err(Other(_)) => Err(Reason::Reset),
     }
 }

@@ -169,6 +169,13 @@ impl<'a> Outbox<'a> {
         Ok(n)
     }
 
+    /// All the room and how much of it is written, for one who keeps count by himself.
+    pub(crate) fn parts(&mut self) -> (&mut [u8], &mut usize) {
+        let open = self.reflected == 0 && self.file.is_none();
+        let end = if open { self.room.len() } else { self.len };
+        (self.room.get_mut(..end).unwrap_or_default(), &mut self.len)
+    }
+
     /// Takes back what was written behind the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

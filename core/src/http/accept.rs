@@ -4,6 +4,10 @@ use super::bytes::{list, trimmed};
 
 /// Whether a field's value allows gzip: `None` where it says nothing about it.
 pub fn gzip(value: &[u8]) -> Option<bool> {
+    // What nearly all browsers say first.
+    if let [b'g', b'z', b'i', b'p'] | [b'g', b'z', b'i', b'p', b',', ..] = trimmed(value) {
+        return Some(true);
+    }
     let mut any = None;
     for element in list(value) {
         let (coding, weight) = match element.iter().position(|byte| *byte == b';') {

@@ -4,8 +4,8 @@
 
 /// `tchar`, RFC 9110 5.6.2: methods and field names.
 pub const TOKEN: u8 = 1;
-/// `uri-host` and port, RFC 3986 3.2.2.
-pub const HOST: u8 = 2;
+/// `reg-name` and its escapes, RFC 3986 3.2.2: a host that is no literal address, without a port.
+pub const NAME: u8 = 2;
 /// `etagc`, RFC 9110 8.8.3.
 pub const ETAG: u8 = 4;
 /// Bytes of a path that stand for themselves and need no second look.
@@ -20,8 +20,8 @@ const CLASSES: [u8; 256] = {
         if alphanumeric || is_one_of(b, b"!#$%&'*+-.^_`|~") {
             classes[byte] |= TOKEN;
         }
-        if alphanumeric || is_one_of(b, b"-._~%!$&'()*+,;=:[]") {
-            classes[byte] |= HOST;
+        if alphanumeric || is_one_of(b, b"-._~%!$&'()*+,;=") {
+            classes[byte] |= NAME;
         }
         if b == 0x21 || b >= 0x23 && b != 0x7f {
             classes[byte] |= ETAG;
@@ -90,6 +90,25 @@ fn run(bytes: &[u8], stops: impl Fn(u64) -> u64) -> usize {
         done = done.wrapping_add(1);
     }
     done
+}
+
+/// How many bytes from the start may stand in a field's name. Nearly all names are letters and hyphens, so those are
+/// read eight at a time and the others one by one.
+#[inline(always)]
+pub fn run_of_name(bytes: &[u8]) -> usize {
+    let letters = run(bytes, |word| {
+        let lower = (word | ONES << 5) & !HIGHS;
+        let from_a = lower.wrapping_add(ONES.wrapping_mul(0x80 - b'a' as u64));
+        let past_z = lower.wrapping_add(ONES.wrapping_mul(0x7f - b'z' as u64));
+        let hyphen = (word & !HIGHS ^ ONES.wrapping_mul(b'-' as u64)).wrapping_add(!HIGHS);
+        ((!from_a | past_z) & hyphen | word) & HIGHS
+    });
+    if bytes.get(letters) == Some(&b':') { letters } else { slow_run_of_name(bytes, letters) }
+}
+
+#[cold]
+fn slow_run_of_name(bytes: &[u8], from: usize) -> usize {
+    from.wrapping_add(run_of(bytes.get(from..).unwrap_or(&[]), TOKEN))
 }
 
 /// How many bytes from the start are visible ASCII: a request target.
@@ -180,6 +199,7 @@ mod tests {
                 let end = |good: bool| if good { 20 } else { at };
                 assert_eq!(run_of_visible(&bytes), end((0x21..0x7f).contains(&byte)), "{byte} at {at}");
                 assert_eq!(run_of_text(&bytes), end(byte == 9 || byte >= 32 && byte != 127), "{byte} at {at}");
+                assert_eq!(run_of_name(&bytes), end(is(byte, TOKEN)), "{byte} at {at}");
                 let first = bytes.iter().position(|b| *b == byte);
                 assert_eq!(find(&bytes, byte), first, "{byte} at {at}");
             }
@@ -207,7 +227,7 @@ mod tests {
             assert!(!is(bad, TOKEN), "{bad}");
         }
         assert!(!is(b'"', ETAG) && !is(b' ', ETAG) && is(b'!', ETAG) && is(0xff, ETAG));
-        assert!(!is(b'@', HOST) && !is(b'/', HOST) && is(b'[', HOST));
+        assert!(!is(b'@', NAME) && !is(b':', NAME) && is(b'~', NAME));
     }
 
     #[test]

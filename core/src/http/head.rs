@@ -82,8 +82,8 @@ impl Head {
         if self.looked > 0 && !self.line_ended(input, limits)? {
             return Ok(false);
         }
+        let mut at = self.at as usize;
         loop {
-            let at = self.at as usize;
             let rest = input.get(at..).unwrap_or(&[]);
             let line = if self.flags & LINE == 0 { self.request_line(rest, limits) } else { self.field(rest, limits) };
             let len = match line {
@@ -96,6 +96,7 @@ impl Head {
             if end > limits.head_bytes as usize {
                 return Err(if at == 0 { Fault::TargetTooLong } else { Fault::HeadTooLong });
             }
+            at = end;
             self.at = end as u16;
             if let Line::Last = line {
                 self.finish()?;

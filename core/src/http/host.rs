@@ -1,12 +1,14 @@
 //! A host with its port, as `Host` and the absolute form of a target name it (RFC 3986 3.2, RFC 9110 7.2).
 
-use super::bytes::{HOST, cut, find, run_of};
+use super::bytes::{NAME, cut, find, run_of};
 
 /// `uri-host [ ":" port ]`; an empty one is allowed (RFC 9110 7.2).
 pub fn is_host(value: &[u8]) -> bool {
-    if run_of(value, HOST) != value.len() {
-        return false;
-    }
+    run_of(value, NAME) == value.len() || is_bracketed_or_has_port(value)
+}
+
+#[cold]
+fn is_bracketed_or_has_port(value: &[u8]) -> bool {
     let port = match value {
         [b'[', rest @ ..] => {
             let Some((address, b']', port)) = find(rest, b']').and_then(|end| cut(rest, end)) else { return false };
@@ -17,12 +19,7 @@ pub fn is_host(value: &[u8]) -> bool {
             }
             port
         }
-        _ => {
-            if value.contains(&b'[') || value.contains(&b']') {
-                return false;
-            }
-            find(value, b':').and_then(|at| value.get(at..)).unwrap_or(&[])
-        }
+        _ => value.get(run_of(value, NAME)..).unwrap_or(&[]),
     };
     match port {
         [] => true,

@@ -61,10 +61,10 @@ types! {
 }
 
 /// The content type of a path, by what follows the last dot of its last segment; in any case of letters.
-pub fn of(path: &str) -> &'static str {
+pub fn of(path: &[u8]) -> &'static str {
     let mut key = 0u64;
     let mut shift = 0u32;
-    for byte in path.as_bytes().iter().rev() {
+    for byte in path.iter().rev() {
         match byte {
             b'.' => return TYPES.iter().find(|of| of.0 == key).map_or(UNKNOWN, |of| of.1),
             b'/' => break,
@@ -95,7 +95,7 @@ mod tests {
             ("/a.somethinglong", UNKNOWN),
             ("", UNKNOWN),
         ] {
-            assert_eq!(of(path), kind, "{path}");
+            assert_eq!(of(path.as_bytes()), kind, "{path}");
         }
     }
 

@@ -6,70 +6,91 @@
 use super::bytes::{TOKEN, run_of, run_of_text};
 use super::date::{self, DATE_BYTES, PLAUSIBLE_S};
 use super::status::Status;
+use crate::blocks::copy;
 use crate::service::Outbox;
 
-const DATE_LINE_BYTES: usize = 6 + DATE_BYTES + 2;
-
-/// The `Date` line of one second, or none while the clock is not plausible.
+/// A line that says a second, written once for as long as it is the same; nothing while the second is none that can be.
 #[derive(Clone, Copy, Debug)]
-pub struct DateLine {
+pub struct TimeLine<const N: usize> {
     second: i64,
-    line: [u8; DATE_LINE_BYTES],
-    len: usize,
+    line: [u8; N],
+    is_known: bool,
 }
 
-impl DateLine {
-    pub const fn new() -> Self {
-        Self { second: 0, line: [0; DATE_LINE_BYTES], len: 0 }
-    }
+/// The `Date` of an answer.
+pub type DateLine = TimeLine<{ 6 + DATE_BYTES + 2 }>;
 
-    /// Makes it the line of this second.
+/// The `Last-Modified` of a file.
+pub type ModifiedLine = TimeLine<{ 15 + DATE_BYTES + 2 }>;
+
+impl DateLine {
+    /// Nothing is known yet.
+    pub const NEW: Self = Self::new();
+
+    /// Makes it the line of this second, if that is a plausible time of day.
     #[inline]
     pub fn set(&mut self, unix_s: i64) {
         if self.second != unix_s {
-            self.rewrite(unix_s);
+            self.write(b"Date: ", unix_s, PLAUSIBLE_S);
         }
     }
 
     /// The second, if the clock is plausible; else 0.
+    #[inline]
     pub fn now_s(&self) -> i64 {
-        if self.len > 0 { self.second } else { 0 }
+        if self.is_known { self.second } else { 0 }
+    }
+}
+
+impl ModifiedLine {
+    /// Nothing is known yet.
+    pub const NEW: Self = Self::new();
+
+    /// The line of this second; `None` for one that is not known.
+    #[inline]
+    pub fn of(&mut self, unix_s: i64) -> Option<&[u8; 15 + DATE_BYTES + 2]> {
+        if self.second != unix_s {
+            self.write(b"Last-Modified: ", unix_s, 1);
+        }
+        self.is_known.then_some(&self.line)
+    }
+}
+
+impl<const N: usize> TimeLine<N> {
+    const fn new() -> Self {
+        Self { second: 0, line: [0; N], is_known: false }
     }
 
     #[cold]
-    fn rewrite(&mut self, unix_s: i64) {
-        (self.second, self.len) = (unix_s, 0);
-        let Some(text) = date::write(unix_s).filter(|_| unix_s >= PLAUSIBLE_S) else { return };
+    fn write(&mut self, name: &[u8], unix_s: i64, from_s: i64) {
+        (self.second, self.is_known) = (unix_s, false);
+        let Some(text) = date::write(unix_s).filter(|_| unix_s >= from_s) else { return };
         let mut room = Outbox::new(&mut self.line);
-        if room.write(b"Date: ") && room.write(&text) && room.write(b"\r\n") {
-            self.len = DATE_LINE_BYTES;
-        }
+        self.is_known = room.write(name) && room.write(&text) && room.write(b"\r\n");
     }
 }
 
-impl Default for DateLine {
-    fn default() -> Self {
-        Self::new()
-    }
+/// An answer's head, and what of its body is there at once. Nothing counts as written before it is whole.
+pub struct Response<'o> {
+    room: &'o mut [u8],
+    written: &'o mut usize,
+    /// Where the next byte goes; past the end of the room once something did not fit.
+    at: usize,
+    failed: bool,
 }
 
-/// The head of an answer, being written.
-pub struct Response<'o, 'a> {
-    out: &'o mut Outbox<'a>,
-    from: usize,
-    whole: bool,
-}
-
-impl<'o, 'a> Response<'o, 'a> {
+impl<'o> Response<'o> {
     /// One that nothing is said of yet.
-    pub fn fresh(out: &'o mut Outbox<'a>) -> Self {
-        let from = out.written();
-        Self { out, from, whole: true }
+    #[inline]
+    pub fn fresh(out: &'o mut Outbox<'_>) -> Self {
+        let (room, written) = out.parts();
+        let at = *written;
+        Self { room, written, at, failed: false }
     }
 
     /// Begins with the status line and the date.
     #[inline]
-    pub fn begin(out: &'o mut Outbox<'a>, status: Status, date: &DateLine) -> Self {
+    pub fn begin(out: &'o mut Outbox<'_>, status: Status, date: &DateLine) -> Self {
         let mut response = Self::fresh(out);
         response.status(status, date);
         response
@@ -78,33 +99,72 @@ impl<'o, 'a> Response<'o, 'a> {
     /// Writes the status line and the date.
     #[inline]
     pub fn status(&mut self, status: Status, date: &DateLine) -> &mut Self {
-        self.put(status.line().as_bytes()).put(date.line.get(..date.len).unwrap_or(&[]))
+        self.put(status.line().as_bytes());
+        if date.is_known { self.say(&date.line) } else { self }
+    }
+
+    /// As [`Response::begin`], for the status that most answers have.
+    #[inline]
+    pub fn begin_ok(out: &'o mut Outbox<'_>, date: &DateLine) -> Self {
+        const LINE: [u8; 17] = *b"HTTP/1.1 200 OK\r\n";
+        const BOTH: usize = LINE.len() + 6 + DATE_BYTES + 2;
+        let mut response = Self::fresh(out);
+        if date.is_known {
+            let mut both = [0; BOTH];
+            let (line, behind) = both.split_at_mut(LINE.len());
+            copy(line, &LINE);
+            copy(behind, &date.line);
+            response.say(&both);
+        } else {
+            response.say(&LINE);
+        }
+        response
+    }
+
+    /// Writes words of ours: as [`Response::put`], for a length the compiler knows.
+    #[inline(always)]
+    pub fn say<const N: usize>(&mut self, words: &[u8; N]) -> &mut Self {
+        if let Some(into) = self.room.get_mut(self.at..).and_then(|room| room.first_chunk_mut::<N>()) {
+            *into = *words;
+        }
+        self.at = self.at.saturating_add(N);
+        self
     }
 
     /// Writes bytes that are known to be right: whole lines, or parts of one.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) -> &mut Self {
-        self.whole &= self.out.write(bytes);
+        copy(self.room.get_mut(self.at..).unwrap_or_default(), bytes);
+        self.at = self.at.saturating_add(bytes.len());
         self
     }
 
     /// Writes a field that others had a hand in; a line end in it would begin another, so it fails the whole.
     pub fn field(&mut self, name: &str, value: &str) -> &mut Self {
         let (name, value) = (name.as_bytes(), value.as_bytes());
-        self.whole &= !name.is_empty() && run_of(name, TOKEN) == name.len() && run_of_text(value) == value.len();
-        self.put(name).put(b": ").put(value).put(b"\r\n")
+        self.failed |= name.is_empty() || run_of(name, TOKEN) != name.len() || run_of_text(value) != value.len();
+        self.put(name).say(b": ").put(value).say(b"\r\n")
     }
 
     #[inline]
     pub fn number(&mut self, number: u64) -> &mut Self {
-        let mut digits = [0; 20];
-        let from = decimal(number, &mut digits);
-        self.put(digits.get(from..).unwrap_or(&[]))
+        let (mut rest, mut digits) = (number, 1usize);
+        while rest > 9 {
+            (rest, digits) = (rest / 10, digits.wrapping_add(1));
+        }
+        let end = self.at.saturating_add(digits);
+        let (mut rest, into) = (number, self.room.get_mut(self.at..end).unwrap_or_default());
+        for digit in into.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.at = end;
+        self
     }
 
     #[inline]
     pub fn length(&mut self, len: u64) -> &mut Self {
-        self.put(b"Content-Length: ").number(len).put(b"\r\n")
+        self.say(b"Content-Length: ").number(len).say(b"\r\n")
     }
 
     /// Says what becomes of the connection, where that is not what the version says already.
@@ -112,59 +172,46 @@ impl<'o, 'a> Response<'o, 'a> {
     pub fn connection(&mut self, keeps_alive: bool, old: bool) -> &mut Self {
         match (keeps_alive, old) {
             (true, false) => self,
-            (true, true) => self.put(b"Connection: keep-alive\r\n"),
-            (false, _) => self.put(b"Connection: close\r\n"),
+            (true, true) => self.say(b"Connection: keep-alive\r\n"),
+            (false, _) => self.say(b"Connection: close\r\n"),
         }
-    }
-
-    /// Where the next byte goes.
-    pub(crate) fn at(&self) -> usize {
-        self.out.written()
-    }
-
-    /// Writes over what stands at `at`.
-    pub(crate) fn patch(&mut self, at: usize, bytes: &[u8]) {
-        self.out.patch(at, bytes);
-    }
-
-    /// Takes back what was written from `at` on.
-    pub(crate) fn truncate(&mut self, at: usize) {
-        self.out.truncate(at);
-    }
-
-    /// What was to be said cannot be said.
-    pub(crate) fn fail(&mut self) {
-        self.whole = false;
-    }
-
-    /// Whether all of it is there; if not, nothing is.
-    pub(crate) fn is_whole(&mut self) -> bool {
-        if !self.whole {
-            self.out.truncate(self.from);
-        }
-        self.whole
     }
 
     /// Ends the head. `false` if it did not all fit, or was not fit to be sent: then nothing of it is there.
     #[inline]
     pub fn end(&mut self) -> bool {
-        self.put(b"\r\n").is_whole()
+        self.say(b"\r\n").is_whole()
     }
-}
 
-/// Writes a number at the end of `digits`; returns where it begins.
-#[inline]
-pub fn decimal(mut number: u64, digits: &mut [u8; 20]) -> usize {
-    let mut from = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        from = from.wrapping_sub(1);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+    /// Where the next byte goes.
+    pub(crate) fn at(&self) -> usize {
+        self.at
     }
-    from
+
+    /// Writes over what stands at `at`.
+    pub(crate) fn patch(&mut self, at: usize, bytes: &[u8]) {
+        copy(self.room.get_mut(at..self.at).unwrap_or_default(), bytes);
+    }
+
+    /// Takes back what was written from `at` on.
+    pub(crate) fn truncate(&mut self, at: usize) {
+        self.at = self.at.min(at);
+    }
+
+    /// What was to be said cannot be said.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// Whether all of it is there. From now on it is.
+    #[inline]
+    pub(crate) fn is_whole(&mut self) -> bool {
+        let whole = !self.failed && self.at <= self.room.len();
+        if whole {
+            *self.written = self.at;
+        }
+        whole
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_head_is_written_whole_or_not_at_all() {
-        let mut date = DateLine::new();
+        let mut date = DateLine::NEW;
         date.set(1_784_000_000);
         let write = |out: &mut Outbox<'_>| {
             out.write(b"before");
@@ -196,27 +243,28 @@ mod tests {
         for (name, value) in [("A", "b\r\nC: d"), ("A", "b\n"), ("A", "\0"), ("A b", "c"), ("", "c"), ("A:", "c")] {
             let mut memory = [0; 256];
             let mut out = Outbox::new(&mut memory);
-            assert!(!Response::begin(&mut out, Status::Ok, &DateLine::new()).field(name, value).end());
+            assert!(!Response::begin(&mut out, Status::Ok, &DateLine::NEW).field(name, value).end());
             assert_eq!(out.written(), 0);
         }
     }
 
     #[test]
     fn a_date_is_said_only_by_a_clock_that_was_set() {
-        let mut date = DateLine::new();
+        let mut date = DateLine::NEW;
         for (second, says) in [(0, false), (5, false), (PLAUSIBLE_S - 1, false), (PLAUSIBLE_S, true), (i64::MAX, false)]
         {
             date.set(second);
-            assert_eq!((date.len > 0, date.now_s()), (says, if says { second } else { 0 }), "{second}");
+            assert_eq!((date.is_known, date.now_s()), (says, if says { second } else { 0 }), "{second}");
         }
     }
 
     #[test]
     fn numbers_are_written_as_people_write_them() {
         for number in [0, 7, 10, 99, 12_345, u64::from(u32::MAX), u64::MAX] {
-            let mut digits = [0; 20];
-            let from = decimal(number, &mut digits);
-            assert_eq!(digits[from..], *number.to_string().as_bytes());
+            let mut memory = [0; 20];
+            let mut out = Outbox::new(&mut memory);
+            assert!(Response::fresh(&mut out).number(number).is_whole());
+            assert_eq!(out.finish().0, number.to_string().as_bytes());
         }
     }
 }

@@ -20,11 +20,11 @@ pub enum Refused {
 
 /// A safe path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Path<'b, 'i> {
-    /// From the root, which is a slash; no segment is empty, `.`, `..` or begins with a dot. May end with a slash.
-    pub path: &'b str,
+pub struct Path<'b> {
+    /// UTF-8, from the root, which is a slash; no segment is empty, `.`, `..` or begins with a dot. May end with a slash.
+    pub path: &'b [u8],
     /// What followed the question mark, as it was sent.
-    pub query: Option<&'i [u8]>,
+    pub query: Option<&'b [u8]>,
 }
 
 /// Splits the absolute form `http://authority...` (RFC 9112 3.2.2); `None` if it is none.
@@ -42,8 +42,30 @@ pub fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
     (!authority.is_empty() && is_host(authority)).then_some((authority, path))
 }
 
-/// The path of a target in origin or absolute form.
-pub fn path<'b, 'i>(target: &'i [u8], into: &'b mut [u8]) -> Result<Path<'b, 'i>, Refused> {
+/// The path of a target in origin or absolute form: the target itself where that is its one spelling already.
+#[inline]
+pub fn path<'b>(target: &'b [u8], into: &'b mut [u8]) -> Result<Path<'b>, Refused> {
+    if is_spelled_out(target) && target.len() <= into.len() {
+        return Ok(Path { path: target, query: None });
+    }
+    decode(target, into)
+}
+
+/// Whether there is nothing to decode, to resolve or to split off.
+#[inline]
+fn is_spelled_out(target: &[u8]) -> bool {
+    let mut before = 0;
+    for byte in target {
+        // A slash, a plain byte, or a dot; after a slash only the second of them.
+        if !is(*byte, PLAIN) && (before == b'/' || before == 0 && *byte != b'/' || !matches!(byte, b'/' | b'.')) {
+            return false;
+        }
+        before = *byte;
+    }
+    target.first() == Some(&b'/')
+}
+
+fn decode<'b>(target: &'b [u8], into: &'b mut [u8]) -> Result<Path<'b>, Refused> {
     let mut rest = match target {
         [b'/', ..] => target,
         _ => authority(target).ok_or(Refused::Malformed)?.1,
@@ -56,6 +78,7 @@ pub fn path<'b, 'i>(target: &'i [u8], into: &'b mut [u8]) -> Result<Path<'b, 'i>
     path.push(b'/')?;
     path.segment = 1;
     let mut query = None;
+    let mut ascii = true;
     while let [byte, tail @ ..] = rest {
         rest = tail;
         match *byte {
@@ -69,6 +92,7 @@ pub fn path<'b, 'i>(target: &'i [u8], into: &'b mut [u8]) -> Result<Path<'b, 'i>
                     0..0x20 | 0x7f | b'/' | b'\\' => return Err(Refused::Malformed),
                     byte => path.push(byte)?,
                 }
+                ascii &= byte.is_ascii();
             }
             b'?' => {
                 query = Some(tail);
@@ -82,8 +106,8 @@ pub fn path<'b, 'i>(target: &'i [u8], into: &'b mut [u8]) -> Result<Path<'b, 'i>
     }
     path.end_segment(false)?;
     let Builder { into, len, .. } = path;
-    let path = core::str::from_utf8(into.get(..len).unwrap_or(&[])).map_err(|_| Refused::Malformed)?;
-    Ok(Path { path, query })
+    let path = into.get(..len).unwrap_or(&[]);
+    if ascii || core::str::from_utf8(path).is_ok() { Ok(Path { path, query }) } else { Err(Refused::Malformed) }
 }
 
 /// The byte two hexadecimal digits stand for, and what follows them.
@@ -148,7 +172,7 @@ mod tests {
         let mut into = [0; 64];
         let found = path(target.as_bytes(), &mut into)?;
         let query = found.query.map(|query| std::string::String::from_utf8_lossy(query).into_owned());
-        Ok((found.path.into(), query))
+        Ok((std::string::String::from_utf8(found.path.to_vec()).unwrap(), query))
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use routes::{Answered, Body, Piece, Request, Routes};
 pub use sending::COPY_BYTES_MAX;
 pub use site::{Fixed, Route, Site};
 
-use answer::{Answering, Manner, NoRoom};
+use answer::{Answering, MODIFIED_LINES, Manner, NoRoom};
 use sending::{Sending, Sent};
 
 use super::{Cause, Context, Outbox, Service, Step};
@@ -28,7 +28,7 @@ use crate::files::Files;
 use crate::http::chunk::{Chunk, Chunks, TRAILERS};
 use crate::http::fault::Fault;
 use crate::http::head::{Head, Limits};
-use crate::http::response::DateLine;
+use crate::http::response::{DateLine, ModifiedLine};
 use crate::limits::REQUEST_PATH_BYTES_MAX;
 
 /// Requests answered in one step, so that a client that sends many at once takes turns with the others.
@@ -41,6 +41,7 @@ pub struct Http<'m, F, R = ()> {
     sites: &'m [Site<'m>],
     counts: Counts,
     date: DateLine,
+    modified: [ModifiedLine; MODIFIED_LINES],
     /// Where a path is decoded; one request at a time.
     path: [u8; REQUEST_PATH_BYTES_MAX],
 }
@@ -67,7 +68,15 @@ enum Asked {
 impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     /// `sites` in the order of the listeners; one that has none is served by the default.
     pub fn new(files: F, routes: R, sites: &'m [Site<'m>]) -> Self {
-        Self { files, routes, sites, counts: Counts::new(), date: DateLine::new(), path: [0; REQUEST_PATH_BYTES_MAX] }
+        Self {
+            files,
+            routes,
+            sites,
+            counts: Counts::new(),
+            date: DateLine::NEW,
+            modified: [ModifiedLine::NEW; MODIFIED_LINES],
+            path: [0; REQUEST_PATH_BYTES_MAX],
+        }
     }
 
     pub fn counts(&self) -> &Counts {
@@ -77,16 +86,16 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     /// Reads the next request and answers it if it is complete.
     #[inline]
     fn ask(&mut self, state: &mut HttpState, input: &[u8], out: &mut Outbox<'_>, context: &Context<'_, '_>) -> Asked {
-        let Self { files, routes, sites, counts, date, path } = self;
-        let default = Site::default();
-        let site = sites.get(context.listener()).unwrap_or(&default);
+        let Self { files, routes, sites, counts, date, modified, path } = self;
+        let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
         let mut before = state.head;
         let complete = match state.head.read(input, &site.limits) {
             Ok(false) => return Asked::Waits,
             complete => complete,
         };
         let manner = Manner::of(&state.head);
-        let mut answering = Answering { files, routes, counts, date, site, out, sending: &mut state.sending, manner };
+        let mut answering =
+            Answering { files, routes, counts, date, modified, site, out, sending: &mut state.sending, manner };
         if complete.is_ok() && state.head.expects() && state.head.length() <= u32::from(site.limits.body_bytes) {
             // Said also where the body is here already: that does not depend on how it was cut.
             if answering.go_on().is_err() {
@@ -121,12 +130,11 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     /// The request was not complete in time.
     #[cold]
     fn time_out(&mut self, state: &mut HttpState, out: &mut Outbox<'_>, context: &Context<'_, '_>) {
-        let Self { files, routes, sites, counts, date, .. } = self;
-        let default = Site::default();
-        let site = sites.get(context.listener()).unwrap_or(&default);
+        let Self { files, routes, sites, counts, date, modified, .. } = self;
+        let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
         let manner = Manner::of(&state.head);
         let sending = &mut state.sending;
-        let mut answering = Answering { files, routes, counts, date, site, out, sending, manner };
+        let mut answering = Answering { files, routes, counts, date, modified, site, out, sending, manner };
         // Without room there is nobody to tell.
         let _ = answering.refuse(Fault::Timeout, context.listener());
     }
@@ -135,7 +143,8 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
 impl<F: Files, R: Routes> Service for Http<'_, F, R> {
     type State = HttpState;
 
-    #[inline]
+    // Of its own, so that the small services beside it keep the dispatcher's registers.
+    #[inline(never)]
     fn step(
         &mut self,
         state: &mut HttpState,
@@ -152,8 +161,8 @@ impl<F: Files, R: Routes> Service for Http<'_, F, R> {
         let mut used = 0usize;
         for _ in 0..REQUESTS_PER_STEP {
             if !state.sending.is_nothing() {
-                let site = self.sites.get(context.listener()).copied().unwrap_or_default();
-                match state.sending.go_on(&mut self.files, &mut self.routes, &site, out) {
+                let site = self.sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
+                match state.sending.go_on(&mut self.files, &mut self.routes, site, out) {
                     Sent::All => {}
                     Sent::Some => return Step::again(used),
                     Sent::Broken => {

@@ -1,7 +1,9 @@
 //! Several services behind one dispatcher: an enum, so that the shipped binary calls none of them through a pointer.
 
 /// Declares a service set: a struct with one field per service, a `Kind` that names them, and the state enum. Each
-/// listener is given a kind with `assign`; a connection's state remembers which service it belongs to.
+/// listener is given a kind with `assign`; a connection's state remembers which service it belongs to. A service that
+/// borrows (`struct Set<'m>, ...`) names its state behind a second colon, so that the states borrow nothing:
+/// `http: Http<'m, F>: HttpState = "http"`.
 ///
 /// ```
 /// use tidegate_core::service::{Discard, Echo};
@@ -16,7 +18,7 @@
 #[macro_export]
 macro_rules! service_set {
     ($(#[$doc:meta])* $vis:vis struct $set:ident $(<$($life:lifetime),+>)?, $kind:ident, $state:ident {
-        $($field:ident : $service:ty = $name:literal),+ $(,)?
+        $($field:ident : $service:ty $(: $kept:ty)? = $name:literal),+ $(,)?
     }) => {
         $(#[$doc])*
         $vis struct $set $(<$($life),+>)? {
@@ -45,7 +47,7 @@ macro_rules! service_set {
             /// Not opened yet.
             #[default]
             None = 0,
-            $($field(<$service as $crate::service::Service>::State),)+
+            $($field($crate::service_set!(@state $service $(, $kept)?)),)+
         }
 
         impl $(<$($life),+>)? $set $(<$($life),+>)? {
@@ -101,6 +103,8 @@ macro_rules! service_set {
             }
         }
     };
+    (@state $service:ty) => { <$service as $crate::service::Service>::State };
+    (@state $service:ty, $kept:ty) => { $kept };
 }
 
 crate::service_set! {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::accept;
-use crate::http::bytes::{cut, list, named, number, run_of, run_of_text, run_of_visible, trimmed};
+use crate::http::bytes::{cut, list, named, number, run_of, run_of_name, run_of_text, run_of_visible, trimmed};
 use crate::http::host::is_host;
 use crate::http::target;
 
@@ -59,7 +59,7 @@ impl Head {
     /// `field-name ":" OWS field-value OWS CRLF`, or the empty line.
     #[inline(always)]
     pub(super) fn field(&mut self, rest: &[u8], limits: &Limits) -> Line {
-        let len = run_of(rest, TOKEN);
+        let len = run_of_name(rest);
         let Some((name, b':', tail)) = cut(rest, len) else {
             return match rest {
                 [b'\r', b'\n', ..] => Line::Last,
@@ -90,22 +90,23 @@ impl Head {
     /// Keeps what decides about the message.
     #[inline(always)]
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
-        match name.len() {
-            4 if named(name, b"host") => self.host(trimmed(value))?,
-            5 if named(name, b"range") => self.flags |= RANGE,
-            8 if named(name, b"if-match") => self.flags |= CONDITIONAL,
-            6 if named(name, b"expect") => self.expect(trimmed(value)),
-            10 if named(name, b"connection") => self.connection(value),
-            13 if named(name, b"if-none-match") => self.flags |= CONDITIONAL,
-            14 if named(name, b"content-length") => self.content_length(trimmed(value))?,
-            15 if named(name, b"accept-encoding") => match accept::gzip(value) {
+        // Length and first letter leave one candidate.
+        match (name.len(), name.first().copied().unwrap_or(0) | 0x20) {
+            (4, b'h') if named(name, b"host") => self.host(trimmed(value))?,
+            (5, b'r') if named(name, b"range") => self.flags |= RANGE,
+            (6, b'e') if named(name, b"expect") => self.expect(trimmed(value)),
+            (8, b'i') if named(name, b"if-match") => self.flags |= CONDITIONAL,
+            (10, b'c') if named(name, b"connection") => self.connection(value),
+            (13, b'i') if named(name, b"if-none-match") => self.flags |= CONDITIONAL,
+            (14, b'c') if named(name, b"content-length") => self.content_length(trimmed(value))?,
+            (15, b'a') if named(name, b"accept-encoding") => match accept::gzip(value) {
                 Some(true) => self.flags |= GZIP,
                 Some(false) => self.flags |= NO_GZIP,
                 None => {}
             },
-            17 if named(name, b"if-modified-since") => self.flags |= CONDITIONAL,
-            17 if named(name, b"transfer-encoding") => self.transfer_encoding(trimmed(value))?,
-            19 if named(name, b"if-unmodified-since") => self.flags |= CONDITIONAL,
+            (17, b'i') if named(name, b"if-modified-since") => self.flags |= CONDITIONAL,
+            (17, b't') if named(name, b"transfer-encoding") => self.transfer_encoding(trimmed(value))?,
+            (19, b'i') if named(name, b"if-unmodified-since") => self.flags |= CONDITIONAL,
             _ => {}
         }
         Ok(())
@@ -120,6 +121,11 @@ impl Head {
     }
 
     fn connection(&mut self, value: &[u8]) {
+        // What nearly all say.
+        if named(trimmed(value), b"keep-alive") {
+            self.flags |= KEEP_ALIVE;
+            return;
+        }
         for option in list(value) {
             if named(option, b"close") {
                 self.flags |= CLOSE;

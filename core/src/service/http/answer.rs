@@ -8,13 +8,16 @@ use super::site::{Fixed, Site};
 use crate::files::Files;
 use crate::http::fault::Fault;
 use crate::http::head::{Head, Method};
-use crate::http::response::{DateLine, Response};
+use crate::http::response::{DateLine, ModifiedLine, Response};
 use crate::http::status::Status;
 use crate::http::target::{self, Refused};
 use crate::service::{Context, Outbox};
 
 /// The methods that files and fixed answers know.
 const ALLOW: &[u8] = b"Allow: GET, HEAD, OPTIONS\r\n";
+
+/// `Last-Modified` lines kept, each for as long as no other file's takes its place.
+pub(super) const MODIFIED_LINES: usize = 8;
 
 /// How an answer is to be sent.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,7 @@ pub(super) struct Answering<'s, 'm, 'a, F, R> {
     pub routes: &'s mut R,
     pub counts: &'s mut Counts,
     pub date: &'s DateLine,
+    pub modified: &'s mut [ModifiedLine; MODIFIED_LINES],
     pub site: &'s Site<'m>,
     pub out: &'s mut Outbox<'a>,
     pub sending: &'s mut Sending,
@@ -58,10 +62,10 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     ) -> Result<bool, NoRoom> {
         let target = head.target(bytes);
         let found = target::path(target, memory);
-        let path = found.map_or("", |found| found.path);
+        let path = found.map_or(&[][..], |found| found.path);
         let request = Request {
             listener: context.listener(),
-            peer: context.peer(),
+            packed: context.peer,
             method: head.method(),
             path,
             query: found.ok().and_then(|found| found.query),
@@ -132,11 +136,11 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     pub fn short(&mut self, status: Status, fields: &[&[u8]]) -> Result<(Status, u64), NoRoom> {
         let text = status.text();
         let mut response = Response::begin(self.out, status, self.date);
-        response.put(b"Content-Type: text/plain; charset=utf-8\r\n").length(text.len() as u64 + 1);
+        response.say(b"Content-Type: text/plain; charset=utf-8\r\n").length(text.len() as u64 + 1);
         for field in fields {
             response.put(field);
         }
-        response.connection(self.manner.keeps_alive, self.manner.old).put(b"\r\n");
+        response.connection(self.manner.keeps_alive, self.manner.old).say(b"\r\n");
         if !self.manner.head_only {
             response.put(text.as_bytes()).put(b"\n");
         }
@@ -178,15 +182,11 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
 
     /// Sends elsewhere; what `url` writes is from the configuration, or was checked and encoded.
     #[cold]
-    pub fn redirect(
-        &mut self,
-        status: Status,
-        url: impl FnOnce(&mut Response<'_, '_>),
-    ) -> Result<(Status, u64), NoRoom> {
+    pub fn redirect(&mut self, status: Status, url: impl FnOnce(&mut Response<'_>)) -> Result<(Status, u64), NoRoom> {
         let mut response = Response::begin(self.out, status, self.date);
-        response.connection(self.manner.keeps_alive, self.manner.old).length(0).put(b"Location: ");
+        response.connection(self.manner.keeps_alive, self.manner.old).length(0).say(b"Location: ");
         url(&mut response);
-        if response.put(b"\r\n").end() { Ok((status, 0)) } else { Err(NoRoom) }
+        if response.say(b"\r\n").end() { Ok((status, 0)) } else { Err(NoRoom) }
     }
 
     /// Asks the program's routes; `None` if they leave it to the files.
@@ -201,10 +201,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         let manner = Manner { keeps_alive: self.manner.keeps_alive && !self.manner.old, ..self.manner };
         let mut reply = Reply::new(self.out, self.date, manner);
         let answered = match self.routes.answer(request, &mut reply) {
-            Answered::No => {
-                reply.take_back();
-                return Ok(None);
-            }
+            Answered::No => return Ok(None),
             Answered::Yes => reply.finish(),
             Answered::Pieces(page) => reply.finish_head().map(|status| {
                 if !manner.head_only {

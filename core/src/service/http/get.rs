@@ -1,19 +1,19 @@
 //! Answering with a file: opened, compared with what the client holds, and sent whole or in part.
 
-use super::answer::{Answering, NoRoom};
+use super::answer::{Answering, MODIFIED_LINES, NoRoom};
 use super::counts::HttpCounter;
 use super::routes::{Request, Routes};
 use super::sending::{Sending, Sent};
 use crate::files::{Ask, File, Files, OpenError, Opened};
 use crate::http::conditional::{Validators, Verdict};
-use crate::http::date;
-use crate::http::etag;
+use crate::http::etag::{self, ETAG_BYTES};
 use crate::http::head::Method;
 use crate::http::mime;
 use crate::http::range::{self, Ranged};
 use crate::http::response::Response;
 use crate::http::status::Status;
 use crate::limits::REQUEST_PATH_BYTES_MAX;
+use crate::service::Outbox;
 
 /// The part of a file that is sent.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     /// Answers a `GET` or `HEAD` with what its path names.
     #[inline]
     pub fn get(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
-        let opened = match request.path.ends_with('/') {
+        let opened = match request.path.ends_with(b"/") {
             false => self.open(request, request.path),
             true => self.open_index(request),
         };
@@ -39,8 +39,8 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     }
 
     #[inline]
-    fn open(&mut self, request: &Request<'_>, path: &str) -> Result<Opened, OpenError> {
-        let path = path.get(1..).unwrap_or("");
+    fn open(&mut self, request: &Request<'_>, path: &[u8]) -> Result<Opened, OpenError> {
+        let path = path.get(1..).unwrap_or(&[]);
         let gzip = request.head.accepts_gzip();
         self.files.open(Ask { listener: request.listener, path, gzip, now_ms: request.now_ms })
     }
@@ -48,9 +48,9 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     /// A directory is its index.
     #[cold]
     fn open_index(&mut self, request: &Request<'_>) -> Result<Opened, OpenError> {
-        let mut path = heapless::String::<REQUEST_PATH_BYTES_MAX>::new();
-        let index = self.site.index;
-        if index.is_empty() || path.push_str(request.path).is_err() || path.push_str(index).is_err() {
+        let mut path = heapless::Vec::<u8, REQUEST_PATH_BYTES_MAX>::new();
+        let index = self.site.index.as_bytes();
+        if index.is_empty() || path.extend_from_slice(request.path).is_err() || path.extend_from_slice(index).is_err() {
             return Err(OpenError::NotFound);
         }
         match self.open(request, &path)? {
@@ -65,7 +65,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     fn directory(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
         self.redirect(Status::MovedPermanently, |response| {
             // The path as it was understood: what was sent may begin with two slashes, which would name another host.
-            for byte in request.path.as_bytes() {
+            for byte in request.path {
                 if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(byte) {
                     response.put(core::slice::from_ref(byte));
                 } else {
@@ -99,7 +99,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
 
     /// The site's own page, if it has one and it can be opened.
     fn not_found(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
-        let path = self.site.not_found;
+        let path = self.site.not_found.as_bytes();
         if let (false, Ok(Opened::File(file))) = (path.is_empty(), self.open(request, path)) {
             return self.file(request, file, Status::NotFound);
         }
@@ -146,8 +146,10 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         status: Status,
     ) -> Result<Part, Result<(Status, u64), NoRoom>> {
         let now_s = self.date.now_s();
-        let known = file.modified_s > 0 && (now_s == 0 || file.modified_s <= now_s);
-        let modified = if known { date::write(file.modified_s) } else { None };
+        // A file from the future was changed by a clock that nobody else has.
+        let line = self.modified.get_mut(file.modified_s as usize % MODIFIED_LINES);
+        let line = line.filter(|_| now_s == 0 || file.modified_s <= now_s).and_then(|line| line.of(file.modified_s));
+        let modified = line.copied();
         let validators = Validators { etag: etag::write(file.version), modified_s: modified.map(|_| file.modified_s) };
         let mut part = Part { status, first: 0, len: file.len };
         if status == Status::Ok && request.head.is_conditional() {
@@ -164,29 +166,33 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
                 Ranged::Unsatisfiable => return Err(self.unsatisfiable(file.len)),
             }
         }
-        let mut response = Response::begin(self.out, part.status, self.date);
-        if part.status != Status::NotModified {
-            let kind = if status == Status::Ok { request.path } else { self.site.not_found };
-            let kind = if kind.ends_with('/') { self.site.index } else { kind };
-            response.put(b"Content-Type: ").put(mime::of(kind).as_bytes()).put(b"\r\nContent-Length: ");
-            response.number(part.len).put(b"\r\n");
-        }
+        let mut response = match part.status {
+            Status::Ok => Response::begin_ok(self.out, self.date),
+            status => Response::begin(self.out, status, self.date),
+        };
+        response.connection(self.manner.keeps_alive, self.manner.old);
         if let Some(modified) = &modified {
-            response.put(b"Last-Modified: ").put(modified).put(b"\r\n");
+            response.say(modified);
         }
-        response.put(b"ETag: ").put(&validators.etag).put(b"\r\nAccept-Ranges: bytes\r\n");
-        if file.gzip && part.status != Status::NotModified {
-            response.put(b"Content-Encoding: gzip\r\n");
-        }
+        response.say(&tag_and_ranges(&validators.etag));
         if file.varies || file.gzip {
-            response.put(b"Vary: Accept-Encoding\r\n");
+            response.say(b"Vary: Accept-Encoding\r\n");
+        }
+        if part.status == Status::NotModified {
+            return if response.end() { Ok(part) } else { Err(Err(NoRoom)) };
+        }
+        if file.gzip {
+            response.say(b"Content-Encoding: gzip\r\n");
         }
         if part.status == Status::PartialContent {
-            response.put(b"Content-Range: bytes ").number(part.first).put(b"-");
-            response.number(part.first.saturating_add(part.len).saturating_sub(1)).put(b"/").number(file.len);
-            response.put(b"\r\n");
+            response.say(b"Content-Range: bytes ").number(part.first).say(b"-");
+            response.number(part.first.saturating_add(part.len).saturating_sub(1)).say(b"/").number(file.len);
+            response.say(b"\r\n");
         }
-        if response.connection(self.manner.keeps_alive, self.manner.old).end() { Ok(part) } else { Err(Err(NoRoom)) }
+        let name = if status == Status::Ok { request.path } else { self.site.not_found.as_bytes() };
+        let name = if name.ends_with(b"/") { self.site.index.as_bytes() } else { name };
+        response.say(b"Content-Type: ").put(mime::of(name).as_bytes()).say(b"\r\nContent-Length: ").number(part.len);
+        if response.say(b"\r\n\r\n").is_whole() { Ok(part) } else { Err(Err(NoRoom)) }
     }
 
     #[cold]
@@ -199,13 +205,20 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
 
     #[cold]
     fn unsatisfiable(&mut self, len: u64) -> Result<(Status, u64), NoRoom> {
-        let mut digits = [0; 20];
-        let from = crate::http::response::decimal(len, &mut digits);
-        let digits = digits.get(from..).unwrap_or(&[]);
-        let mut line = heapless::Vec::<u8, 48>::new();
-        for part in [&b"Content-Range: bytes */"[..], digits, b"\r\n"] {
-            let _ = line.extend_from_slice(part);
-        }
-        self.short(Status::RangeNotSatisfiable, &[&line])
+        let mut line = [0; 48];
+        let mut room = Outbox::new(&mut line);
+        Response::fresh(&mut room).say(b"Content-Range: bytes */").number(len).end();
+        let (line, _) = room.finish();
+        self.short(Status::RangeNotSatisfiable, &[line])
     }
+}
+
+/// Two lines in one piece.
+#[inline(always)]
+fn tag_and_ranges(tag: &[u8; ETAG_BYTES]) -> [u8; 6 + ETAG_BYTES + 24] {
+    let mut lines = *b"ETag: \"................\"\r\nAccept-Ranges: bytes\r\n";
+    if let Some(into) = lines.get_mut(6..).and_then(|lines| lines.first_chunk_mut::<ETAG_BYTES>()) {
+        *into = *tag;
+    }
+    lines
 }

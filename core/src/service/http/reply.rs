@@ -3,7 +3,7 @@
 use core::convert::Infallible;
 
 use super::answer::Manner;
-use crate::http::response::{DateLine, Response, decimal};
+use crate::http::response::{DateLine, Response};
 use crate::http::status::Status;
 use crate::service::Outbox;
 
@@ -18,8 +18,8 @@ enum Stage {
 }
 
 /// An answer being written. What does not fit, or is not fit to be sent, is answered with 500 instead.
-pub struct Reply<'r, 'a> {
-    response: Response<'r, 'a>,
+pub struct Reply<'r> {
+    response: Response<'r>,
     date: &'r DateLine,
     manner: Manner,
     stage: Stage,
@@ -29,8 +29,8 @@ pub struct Reply<'r, 'a> {
     body_at: usize,
 }
 
-impl<'r, 'a> Reply<'r, 'a> {
-    pub(super) fn new(out: &'r mut Outbox<'a>, date: &'r DateLine, manner: Manner) -> Self {
+impl<'r> Reply<'r> {
+    pub(super) fn new(out: &'r mut Outbox<'_>, date: &'r DateLine, manner: Manner) -> Self {
         let response = Response::fresh(out);
         Self { response, date, manner, stage: Stage::Fresh, status: Status::Ok, length_at: 0, body_at: 0 }
     }
@@ -73,32 +73,32 @@ impl<'r, 'a> Reply<'r, 'a> {
         self
     }
 
-    /// Nothing is answered.
-    pub(super) fn take_back(mut self) {
-        self.response.fail();
-        self.response.is_whole();
-    }
-
     /// Ends an answer that is all here: its status and its body's length, or `None` if it cannot be sent.
     pub(super) fn finish(mut self) -> Option<(Status, u64)> {
         if self.stage == Stage::Fields {
             self.begin_body();
         }
-        if self.stage != Stage::Body || !self.response.is_whole() {
+        if self.stage != Stage::Body {
             self.response.fail();
-            self.response.is_whole();
-            return None;
         }
-        let len = self.response.at().saturating_sub(self.body_at);
-        let mut digits = [b' '; 20];
-        decimal(len as u64, &mut digits);
+        let end = self.response.at();
+        let len = end.saturating_sub(self.body_at) as u64;
+        let mut digits = [b' '; LENGTH_DIGITS];
+        let mut rest = len;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
         if !self.status.is_bodiless() {
-            self.response.patch(self.length_at, digits.get(20 - LENGTH_DIGITS..).unwrap_or(&[]));
+            self.response.patch(self.length_at, &digits);
         }
         if self.manner.head_only {
             self.response.truncate(self.body_at);
         }
-        Some((self.status, len as u64))
+        self.response.is_whole().then_some((self.status, len))
     }
 
     /// Ends the head of an answer whose body comes in pieces; the status, or `None` if it cannot be sent.
@@ -124,7 +124,7 @@ impl<'r, 'a> Reply<'r, 'a> {
     }
 }
 
-impl ufmt::uWrite for Reply<'_, '_> {
+impl ufmt::uWrite for Reply<'_> {
     type Error = Infallible;
 
     fn write_str(&mut self, text: &str) -> Result<(), Infallible> {

@@ -10,29 +10,33 @@ use crate::http::chunk::{Chunk, Chunks};
 use crate::http::fields::Fields;
 use crate::http::head::{Head, Method};
 use crate::http::status::Status;
-use crate::net::Peer;
+use crate::net::{PackedPeer, Peer};
 use crate::service::Outbox;
 
 /// A request whose head and body are complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'i> {
     pub listener: usize,
-    pub peer: Peer,
     pub method: Method,
     /// Decoded and safe: see [`Path`](crate::http::target::Path).
-    pub path: &'i str,
+    pub path: &'i [u8],
     /// What followed the question mark, as it was sent.
     pub query: Option<&'i [u8]>,
     /// Monotonic.
     pub now_ms: u64,
     /// Seconds since 1970; 0 while the clock is not plausible.
     pub wall_s: i64,
+    pub(super) packed: &'i PackedPeer,
     pub(super) head: &'i Head,
     /// From the head's first byte to the body's last.
     pub(super) bytes: &'i [u8],
 }
 
 impl<'i> Request<'i> {
+    pub fn peer(&self) -> Peer {
+        self.packed.unpack()
+    }
+
     pub fn method_name(&self) -> &'i [u8] {
         self.head.method_name(self.bytes)
     }
@@ -98,7 +102,7 @@ pub enum Answered {
 /// The hook for a program's own routes.
 pub trait Routes {
     /// Answers a request. Called once for each, unless a `GET` or `HEAD` has to be asked again for want of room.
-    fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_, '_>) -> Answered;
+    fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Answered;
 
     /// Writes one piece of a page and says which is next, `None` after the last. A piece that does not fit is taken back
     /// and asked for again with more room; it should stay below 1 KiB, which always fits.
@@ -114,7 +118,7 @@ pub trait Routes {
 /// No routes.
 impl Routes for () {
     #[inline]
-    fn answer(&mut self, _: &Request<'_>, _: &mut Reply<'_, '_>) -> Answered {
+    fn answer(&mut self, _: &Request<'_>, _: &mut Reply<'_>) -> Answered {
         Answered::No
     }
 }

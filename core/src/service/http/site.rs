@@ -15,9 +15,13 @@ pub struct Site<'m> {
     pub not_found: &'m str,
 }
 
+impl Site<'_> {
+    pub const DEFAULT: Self = Self { limits: Limits::DEFAULT, routes: &[], index: "index.html", not_found: "" };
+}
+
 impl Default for Site<'_> {
     fn default() -> Self {
-        Self { limits: Limits::DEFAULT, routes: &[], index: "index.html", not_found: "" }
+        Self::DEFAULT
     }
 }
 
@@ -40,10 +44,9 @@ pub enum Fixed<'m> {
 impl<'m> Site<'m> {
     /// The answer for a path, and which of the routes it is.
     #[inline]
-    pub fn fixed(&self, path: &str) -> Option<(usize, Fixed<'m>)> {
+    pub fn fixed(&self, path: &[u8]) -> Option<(usize, Fixed<'m>)> {
         let fits = |route: &Route<'_>| {
-            path.as_bytes()
-                .strip_prefix(route.prefix.as_bytes())
+            path.strip_prefix(route.prefix.as_bytes())
                 .is_some_and(|rest| route.prefix.ends_with('/') || matches!(rest, [] | [b'/', ..]))
         };
         let routes = self.routes.iter().enumerate().filter(|(_, route)| fits(route));
@@ -72,7 +75,7 @@ mod tests {
             ("/c/d", Some("/c/")),
             ("/", None),
         ] {
-            assert_eq!(site.fixed(path).map(|(_, answer)| answer), prefix.map(text), "{path}");
+            assert_eq!(site.fixed(path.as_bytes()).map(|(_, answer)| answer), prefix.map(text), "{path}");
         }
     }
 }
