@@ -47,7 +47,7 @@ fn common(line: &mut Text, request: &Request<'_>, code: u16, len: u64) -> fmt::R
     writeln!(
         line,
         "{} - - [{:02}/{month}/{:04}:{:02}:{:02}:{:02} {sign}{:02}{:02}] \"{} {} {}\" {code} {len}",
-        Who(request.peer),
+        Who(request.peer()),
         at.day,
         at.year,
         at.hour,
@@ -70,7 +70,7 @@ fn json(line: &mut Text, request: &Request<'_>, code: u16, len: u64) -> fmt::Res
         "{{\"time\":{},\"client\":\"{}\",\"method\":\"{}\",\"target\":\"{}\",\"version\":\"{}\",\"status\":{code},\
          \"bytes\":{len},\"host\":\"{}\",\"referer\":\"{}\",\"agent\":\"{}\"}}",
         clock::unix_s(),
-        Who(request.peer),
+        Who(request.peer()),
         word(request.method_name(), METHOD_BYTES_MAX),
         word(request.target(), TARGET_BYTES_MAX),
         version(request),

@@ -41,7 +41,7 @@ struct Site {
     opened_ms: u64,
     valid_ms: u64,
     /// With a listing, the name that stands for it.
-    listing: Option<String>,
+    listing: Option<Vec<u8>>,
 }
 
 impl Site {
@@ -52,7 +52,7 @@ impl Site {
             path: CString::new(path.as_os_str().as_bytes()).ok()?,
             opened_ms: 0,
             valid_ms: socket.http.cache_valid_ms,
-            listing: socket.http.listing.then(|| socket.http.index.clone()),
+            listing: socket.http.listing.then(|| socket.http.index.clone().into_bytes()),
         };
         // Now, so that what is missing is told at the start; it may still come.
         let _ = site.root(0);
@@ -134,7 +134,7 @@ impl Disk {
 
     /// The sibling from memory.
     fn known_sibling(&mut self, ask: &Ask<'_>, valid_ms: u64) -> Option<File> {
-        let key = self.name.set([ask.path, SIBLING]).and_then(|name| Key::of(ask.listener, name.to_str().ok()?));
+        let key = self.name.set([ask.path, SIBLING]).and_then(|name| Key::of(ask.listener, name.to_bytes()));
         let at = self.known(key.as_ref(), ask, valid_ms)?;
         (self.cache.entry(at).what == What::File).then(|| self.lend(at, true))
     }
@@ -142,7 +142,7 @@ impl Disk {
     /// Asks the disk.
     #[cold]
     fn look(&mut self, key: Option<&Key>, ask: &Ask<'_>) -> Result<Opened, OpenError> {
-        let found = self.find(ask, "");
+        let found = self.find(ask, b"");
         let fresh = match found {
             Ok(Some(fresh)) => fresh,
             Ok(None) => return self.none(key, What::Folder, ask),
@@ -159,7 +159,7 @@ impl Disk {
         let has_sibling = sibling.is_some();
         let kept = self.keep(key, &fresh, has_sibling, ask.now_ms);
         if let (true, Some(sibling)) = (ask.gzip, sibling) {
-            let key = self.name.set([ask.path, SIBLING]).and_then(|name| Key::of(ask.listener, name.to_str().ok()?));
+            let key = self.name.set([ask.path, SIBLING]).and_then(|name| Key::of(ask.listener, name.to_bytes()));
             return match self.keep(key.as_ref(), &sibling, false, ask.now_ms) {
                 Some(at) => Ok(Opened::File(self.lend(at, true))),
                 None => self.hand_out(sibling, true, true),
@@ -172,7 +172,7 @@ impl Disk {
     }
 
     /// Opens what a path, with this behind it, names; `None` is a folder.
-    fn find(&mut self, ask: &Ask<'_>, end: &str) -> Result<Option<Fresh>, Refused> {
+    fn find(&mut self, ask: &Ask<'_>, end: &[u8]) -> Result<Option<Fresh>, Refused> {
         let site = self.sites.get_mut(ask.listener).and_then(Option::as_mut).ok_or(Refused::Missing)?;
         let name = self.name.set([ask.path, end]).ok_or(Refused::Missing)?;
         match site.root(ask.now_ms)?.find(name)? {
@@ -248,8 +248,8 @@ impl Disk {
     fn list(&mut self, key: Option<&Key>, ask: &Ask<'_>) -> Option<File> {
         let site = self.sites.get_mut(ask.listener).and_then(Option::as_mut)?;
         let folder =
-            ask.path.strip_suffix(site.listing.as_deref()?).filter(|path| path.is_empty() || path.ends_with('/'))?;
-        let file = site.root(ask.now_ms).ok()?.find_folder(self.name.set([folder, ""])?).ok()?;
+            ask.path.strip_suffix(site.listing.as_deref()?).filter(|path| path.is_empty() || path.ends_with(b"/"))?;
+        let file = site.root(ask.now_ms).ok()?.find_folder(self.name.set([folder, b""])?).ok()?;
         let stat = fstat(&file).ok()?;
         let page = listing::write(&file, folder, self.listing)?;
         let facts = Facts {

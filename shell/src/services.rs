@@ -26,7 +26,7 @@ pub struct Hooks {
 
 impl Routes for Hooks {
     #[inline]
-    fn answer(&mut self, _: &Request<'_>, _: &mut Reply<'_, '_>) -> Answered {
+    fn answer(&mut self, _: &Request<'_>, _: &mut Reply<'_>) -> Answered {
         Answered::No
     }
 

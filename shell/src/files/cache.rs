@@ -292,7 +292,7 @@ mod tests {
     }
 
     fn key(name: &str) -> Key {
-        Key::of(0, name).unwrap()
+        Key::of(0, name.as_bytes()).unwrap()
     }
 
     /// Puts a file of so many bytes, each of them `byte`.
@@ -326,7 +326,7 @@ mod tests {
         let mut cache = cache(16, 16);
         assert!(put(&mut cache, "a", 1_500, 1).is_some() && put(&mut cache, "empty", 0, 0).is_some());
         assert!(holds(&mut cache, "a", 1_500, 1) && holds(&mut cache, "empty", 0, 0));
-        assert!(cache.find(&Key::of(1, "a").unwrap()).is_none(), "another listener's file");
+        assert!(cache.find(&Key::of(1, b"a").unwrap()).is_none(), "another listener's file");
         put(&mut cache, "a", 700, 2);
         assert!(holds(&mut cache, "a", 700, 2));
         cache.insert_none(&key("a"), What::Missing, 7);

@@ -22,7 +22,7 @@ pub const fn bytes(page_bytes: usize) -> usize {
 
 /// Writes the page of a folder into the second half of `memory`; the first is for the names. `None` if the folder
 /// cannot be read.
-pub fn write<'m>(folder: &OwnedFd, path: &str, memory: &'m mut [u8]) -> Option<&'m [u8]> {
+pub fn write<'m>(folder: &OwnedFd, path: &[u8], memory: &'m mut [u8]) -> Option<&'m [u8]> {
     let (names, page) = memory.split_at_mut(memory.len() / 2);
     let mut found = Names { text: names, used: 0, places: [(0, 0, false); NAMES_MAX], count: 0, cut: false };
     found.read(folder)?;
@@ -32,11 +32,8 @@ pub fn write<'m>(folder: &OwnedFd, path: &str, memory: &'m mut [u8]) -> Option<&
     let name = |place: &(u16, u8, bool)| &text[place.0 as usize..place.0 as usize + place.1 as usize];
     places.sort_unstable_by(|a, b| (!a.2, name(a)).cmp(&(!b.2, name(b))));
     let mut page = Page { text: page, used: 0 };
-    let _ = write!(
-        page,
-        "<!DOCTYPE html>\n<meta charset=utf-8>\n<title>/{0}</title>\n<h1>/{0}</h1>\n<pre>\n",
-        Html(path.as_bytes())
-    );
+    let _ =
+        write!(page, "<!DOCTYPE html>\n<meta charset=utf-8>\n<title>/{0}</title>\n<h1>/{0}</h1>\n<pre>\n", Html(path));
     if !path.is_empty() {
         let _ = page.write_str("<a href=\"../\">../</a>\n");
     }
@@ -158,7 +155,7 @@ mod tests {
         }
         let opened = std::fs::File::open(&folder).unwrap().into();
         let mut memory = vec![0; memory];
-        let page = String::from_utf8(write(&opened, "a/", &mut memory).unwrap().to_vec()).unwrap();
+        let page = String::from_utf8(write(&opened, b"a/", &mut memory).unwrap().to_vec()).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         page
     }

@@ -7,7 +7,7 @@ use tidegate_core::limits::REQUEST_PATH_BYTES_MAX;
 /// The longest path that is remembered. A longer one is opened each time it is asked for.
 pub const KEY_BYTES_MAX: usize = 126;
 /// What a compressed sibling's name ends with.
-pub const SIBLING: &str = ".gz";
+pub const SIBLING: &[u8] = b".gz";
 
 /// A listener and a path: 128 bytes without a gap, so that comparing is comparing bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,9 @@ impl Default for Key {
 impl Key {
     /// `None` for a path that is too long to be remembered.
     #[inline]
-    pub fn of(listener: usize, path: &str) -> Option<Self> {
+    pub fn of(listener: usize, path: &[u8]) -> Option<Self> {
         let mut text = [0; KEY_BYTES_MAX];
-        text.get_mut(..path.len())?.copy_from_slice(path.as_bytes());
+        text.get_mut(..path.len())?.copy_from_slice(path);
         Some(Self { listener: listener as u8, len: path.len() as u8, text })
     }
 
@@ -64,10 +64,10 @@ impl Name {
 
     /// The parts, one behind the other; an empty name is the root itself. `None` for what the kernel could take for
     /// another name, and for what is too long.
-    pub fn set(&mut self, parts: [&str; 2]) -> Option<&CStr> {
+    pub fn set(&mut self, parts: [&[u8]; 2]) -> Option<&CStr> {
         let mut len = 0;
-        for part in parts.iter().chain(parts.iter().all(|part| part.is_empty()).then_some(&".")) {
-            self.text.get_mut(len..len + part.len())?.copy_from_slice(part.as_bytes());
+        for part in parts.iter().chain(parts.iter().all(|part| part.is_empty()).then_some(&&b"."[..])) {
+            self.text.get_mut(len..len + part.len())?.copy_from_slice(part);
             len += part.len();
         }
         *self.text.get_mut(len)? = 0;
@@ -86,20 +86,24 @@ mod tests {
     fn keys_are_equal_for_the_same_path_of_the_same_listener_alone() {
         let long = "x".repeat(KEY_BYTES_MAX);
         let texts = ["", "a", "a\0", "b", "a/b", "abcdefgh", "abcdefghi", &long[1..], &long];
-        let keys: Vec<Key> = texts.iter().flat_map(|text| [Key::of(0, text), Key::of(1, text)]).flatten().collect();
+        let keys: Vec<Key> = texts
+            .iter()
+            .flat_map(|text| [Key::of(0, text.as_bytes()), Key::of(1, text.as_bytes())])
+            .flatten()
+            .collect();
         assert_eq!(keys.len(), 18);
         for (at, key) in keys.iter().enumerate() {
             assert_eq!(keys.iter().position(|other| other == key), Some(at));
             let hashes = keys.iter().filter(|other| other.hash(SEED) == key.hash(SEED));
             assert_eq!(hashes.count(), 1);
         }
-        assert_eq!(Key::of(0, &"x".repeat(KEY_BYTES_MAX + 1)), None);
+        assert_eq!(Key::of(0, &[b'x'; KEY_BYTES_MAX + 1]), None);
         assert_eq!(size_of::<Key>(), 128);
     }
 
     #[test]
     fn a_secret_moves_every_hash() {
-        let key = Key::of(0, "index.html").unwrap();
+        let key = Key::of(0, b"index.html").unwrap();
         let hashes: std::collections::BTreeSet<u64> =
             (0..1_000).map(|seed| key.hash([seed, 0x9e37_79b9_7f4a_7c15])).collect();
         assert_eq!(hashes.len(), 1_000);
@@ -108,12 +112,12 @@ mod tests {
     #[test]
     fn a_name_ends_where_it_should_and_holds_no_nul() {
         let mut name = Name::new();
-        assert_eq!(name.set(["a/b", ".gz"]), Some(c"a/b.gz"));
-        assert_eq!(name.set(["a", ""]), Some(c"a"));
-        assert_eq!(name.set(["", ""]), Some(c"."));
-        assert_eq!(name.set(["a\0b", ""]), None);
-        let long = "x".repeat(REQUEST_PATH_BYTES_MAX);
+        assert_eq!(name.set([b"a/b", b".gz"]), Some(c"a/b.gz"));
+        assert_eq!(name.set([b"a", b""]), Some(c"a"));
+        assert_eq!(name.set([b"", b""]), Some(c"."));
+        assert_eq!(name.set([b"a\0b", b""]), None);
+        let long = [b'x'; REQUEST_PATH_BYTES_MAX];
         assert_eq!(name.set([&long, SIBLING]).map(|name| name.count_bytes()), Some(REQUEST_PATH_BYTES_MAX + 3));
-        assert_eq!(name.set([&long, ".gzip"]), None);
+        assert_eq!(name.set([&long, b".gzip"]), None);
     }
 }
