@@ -105,7 +105,7 @@ impl Disk {
 
     /// What is remembered of a path, if that is young enough.
     #[inline]
-    fn known(&mut self, key: Option<&Key>, ask: &Ask<'_>, valid_ms: u64) -> Option<usize> {
+    fn known(&mut self, key: Option<Key<'_>>, ask: &Ask<'_>, valid_ms: u64) -> Option<usize> {
         let at = self.cache.find(key?)?;
         (ask.now_ms.saturating_sub(self.cache.entry(at).checked_ms) < valid_ms).then_some(at)
     }
@@ -133,15 +133,14 @@ impl Disk {
     }
 
     /// The sibling from memory.
-    fn known_sibling(&mut self, ask: &Ask<'_>, valid_ms: u64) -> Option<File> {
-        let key = self.name.set([ask.path, SIBLING]).and_then(|name| Key::of(ask.listener, name.to_bytes()));
-        let at = self.known(key.as_ref(), ask, valid_ms)?;
+    fn known_sibling(&mut self, key: Option<Key<'_>>, ask: &Ask<'_>, valid_ms: u64) -> Option<File> {
+        let at = self.known(key.map(Key::sibling), ask, valid_ms)?;
         (self.cache.entry(at).what == What::File).then(|| self.lend(at, true))
     }
 
     /// Asks the disk.
     #[cold]
-    fn look(&mut self, key: Option<&Key>, ask: &Ask<'_>) -> Result<Opened, OpenError> {
+    fn look(&mut self, key: Option<Key<'_>>, ask: &Ask<'_>) -> Result<Opened, OpenError> {
         let found = self.find(ask, b"");
         let fresh = match found {
             Ok(Some(fresh)) => fresh,
@@ -159,8 +158,7 @@ impl Disk {
         let has_sibling = sibling.is_some();
         let kept = self.keep(key, &fresh, has_sibling, ask.now_ms);
         if let (true, Some(sibling)) = (ask.gzip, sibling) {
-            let key = self.name.set([ask.path, SIBLING]).and_then(|name| Key::of(ask.listener, name.to_bytes()));
-            return match self.keep(key.as_ref(), &sibling, false, ask.now_ms) {
+            return match self.keep(key.map(Key::sibling), &sibling, false, ask.now_ms) {
                 Some(at) => Ok(Opened::File(self.lend(at, true))),
                 None => self.hand_out(sibling, true, true),
             };
@@ -189,7 +187,7 @@ impl Disk {
         self.find(ask, SIBLING).ok().flatten().filter(|sibling| sibling.stat.st_mtime >= modified_s)
     }
 
-    fn none(&mut self, key: Option<&Key>, what: What, ask: &Ask<'_>) -> Result<Opened, OpenError> {
+    fn none(&mut self, key: Option<Key<'_>>, what: What, ask: &Ask<'_>) -> Result<Opened, OpenError> {
         if let Some(key) = key {
             self.cache.insert_none(key, what, ask.now_ms);
         }
@@ -201,7 +199,7 @@ impl Disk {
     }
 
     /// Takes a small file into memory, or finds that it is there as it is.
-    fn keep(&mut self, key: Option<&Key>, fresh: &Fresh, sibling: bool, now_ms: u64) -> Option<usize> {
+    fn keep(&mut self, key: Option<Key<'_>>, fresh: &Fresh, sibling: bool, now_ms: u64) -> Option<usize> {
         let key = key?;
         if fresh.stat.st_size as u64 > self.cached_max {
             self.cache.forget(key);
@@ -245,7 +243,7 @@ impl Disk {
     }
 
     /// A page of the names in a folder, for the name that would stand for it.
-    fn list(&mut self, key: Option<&Key>, ask: &Ask<'_>) -> Option<File> {
+    fn list(&mut self, key: Option<Key<'_>>, ask: &Ask<'_>) -> Option<File> {
         let site = self.sites.get_mut(ask.listener).and_then(Option::as_mut)?;
         let folder =
             ask.path.strip_suffix(site.listing.as_deref()?).filter(|path| path.is_empty() || path.ends_with(b"/"))?;
@@ -299,15 +297,15 @@ impl Files for Disk {
         let Some(site) = self.sites.get(ask.listener).and_then(Option::as_ref) else { return Err(OpenError::NotFound) };
         let valid_ms = site.valid_ms;
         let key = Key::of(ask.listener, ask.path);
-        if let Some(at) = self.known(key.as_ref(), &ask, valid_ms) {
+        if let Some(at) = self.known(key, &ask, valid_ms) {
             if let Some(answer) = self.answer(at, &ask) {
                 return answer;
             }
-            if let Some(file) = self.known_sibling(&ask, valid_ms) {
+            if let Some(file) = self.known_sibling(key, &ask, valid_ms) {
                 return Ok(Opened::File(file));
             }
         }
-        self.look(key.as_ref(), &ask)
+        self.look(key, &ask)
     }
 
     #[inline]

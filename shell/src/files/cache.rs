@@ -5,7 +5,7 @@
 //! that is replaced while it is being sent stays, unfound, until the last of its readers has left. This knows no
 //! descriptor and no clock: when an entry is too old is for its owner to say.
 
-use super::name::Key;
+use super::name::{Kept, Key};
 
 /// Bytes of one cell. A file takes whole cells, side by side.
 pub const CELL_BYTES: usize = 1_024;
@@ -62,7 +62,7 @@ pub struct Entry {
     pub facts: Facts,
     /// When the disk was last asked.
     pub checked_ms: u64,
-    key: Key,
+    key: Kept,
     /// Where its cells begin, and how many they are.
     cells_at: u32,
     cells: u32,
@@ -98,10 +98,10 @@ impl Cache {
 
     /// The entry of a path, if it is known.
     #[inline]
-    pub fn find(&mut self, key: &Key) -> Option<usize> {
+    pub fn find(&mut self, key: Key<'_>) -> Option<usize> {
         let (first, tag) = self.set(key)?;
         for at in first..first + WAYS {
-            if self.lent.tags[at] == tag && self.lent.entries[at].key == *key {
+            if self.lent.tags[at] == tag && self.lent.entries[at].key.is(key) {
                 self.lent.entries[at].chances = CHANCES;
                 return Some(at);
             }
@@ -121,7 +121,7 @@ impl Cache {
     }
 
     /// Remembers that a path is no file.
-    pub fn insert_none(&mut self, key: &Key, what: What, now_ms: u64) {
+    pub fn insert_none(&mut self, key: Key<'_>, what: What, now_ms: u64) {
         self.forget(key);
         if let Some(at) = self.place_entry(key, false) {
             let entry = &mut self.lent.entries[at];
@@ -132,7 +132,7 @@ impl Cache {
     /// Remembers a file: `fill` reads all of it, and says `false` when it could not.
     pub fn insert(
         &mut self,
-        key: &Key,
+        key: Key<'_>,
         facts: Facts,
         now_ms: u64,
         fill: impl FnOnce(&mut [u8]) -> bool,
@@ -153,7 +153,7 @@ impl Cache {
     }
 
     /// Forgets what is known of a path.
-    pub fn forget(&mut self, key: &Key) {
+    pub fn forget(&mut self, key: Key<'_>) {
         if let Some(at) = self.find(key) {
             self.drop_entry(at);
         }
@@ -188,7 +188,7 @@ impl Cache {
 
     /// The first entry of the key's set, and its tag.
     #[inline]
-    fn set(&self, key: &Key) -> Option<(usize, u32)> {
+    fn set(&self, key: Key<'_>) -> Option<(usize, u32)> {
         let sets = self.lent.entries.len() / WAYS;
         if sets == 0 {
             return None;
@@ -201,7 +201,7 @@ impl Cache {
 
     /// An entry for a path that is not known. What is no file takes the place of no file that was used lately: whoever
     /// asks for a thousand paths to nothing costs the others little.
-    fn place_entry(&mut self, key: &Key, is_file: bool) -> Option<usize> {
+    fn place_entry(&mut self, key: Key<'_>, is_file: bool) -> Option<usize> {
         let (first, tag) = self.set(key)?;
         let set = first..first + WAYS;
         let entries = &mut self.lent.entries;
@@ -220,7 +220,7 @@ impl Cache {
             })?;
         self.drop_entry(at);
         self.lent.tags[at] = tag;
-        self.lent.entries[at].key = *key;
+        self.lent.entries[at].key = Kept::of(key);
         Some(at)
     }
 
@@ -291,21 +291,21 @@ mod tests {
         })
     }
 
-    fn key(name: &str) -> Key {
+    fn key(name: &str) -> Key<'_> {
         Key::of(0, name.as_bytes()).unwrap()
     }
 
     /// Puts a file of so many bytes, each of them `byte`.
     fn put(cache: &mut Cache, name: &str, len: usize, byte: u8) -> Option<usize> {
         let facts = Facts { len: len as u32, ..Facts::default() };
-        cache.insert(&key(name), facts, 0, |into| {
+        cache.insert(key(name), facts, 0, |into| {
             into.fill(byte);
             true
         })
     }
 
     fn holds(cache: &mut Cache, name: &str, len: usize, byte: u8) -> bool {
-        let Some(at) = cache.find(&key(name)) else { return false };
+        let Some(at) = cache.find(key(name)) else { return false };
         cache.bytes(at) == vec![byte; len]
     }
 
@@ -326,15 +326,15 @@ mod tests {
         let mut cache = cache(16, 16);
         assert!(put(&mut cache, "a", 1_500, 1).is_some() && put(&mut cache, "empty", 0, 0).is_some());
         assert!(holds(&mut cache, "a", 1_500, 1) && holds(&mut cache, "empty", 0, 0));
-        assert!(cache.find(&Key::of(1, b"a").unwrap()).is_none(), "another listener's file");
+        assert!(cache.find(Key::of(1, b"a").unwrap()).is_none(), "another listener's file");
         put(&mut cache, "a", 700, 2);
         assert!(holds(&mut cache, "a", 700, 2));
-        cache.insert_none(&key("a"), What::Missing, 7);
-        let at = cache.find(&key("a")).unwrap();
+        cache.insert_none(key("a"), What::Missing, 7);
+        let at = cache.find(key("a")).unwrap();
         assert_eq!((cache.entry(at).what, cache.entry(at).checked_ms), (What::Missing, 7));
-        cache.forget(&key("a"));
-        assert!(cache.find(&key("a")).is_none());
-        assert!(cache.insert(&key("b"), Facts::default(), 0, |_| false).is_none() && cache.find(&key("b")).is_none());
+        cache.forget(key("a"));
+        assert!(cache.find(key("a")).is_none());
+        assert!(cache.insert(key("b"), Facts::default(), 0, |_| false).is_none() && cache.find(key("b")).is_none());
     }
 
     #[test]
@@ -368,10 +368,10 @@ mod tests {
         let mut cache = cache(32, 32);
         let hot: Vec<String> = (0..12).map(|at| format!("hot{at}")).collect();
         hot.iter().for_each(|name| _ = put(&mut cache, name, 100, 1));
-        let known: Vec<&String> = hot.iter().filter(|name| cache.find(&key(name)).is_some()).collect();
+        let known: Vec<&String> = hot.iter().filter(|name| cache.find(key(name)).is_some()).collect();
         assert!(known.len() > 8, "{known:?}");
         for round in 0..10_000 {
-            cache.insert_none(&key(&format!("none{round}")), What::Missing, round);
+            cache.insert_none(key(&format!("none{round}")), What::Missing, round);
         }
         assert!(known.iter().all(|name| holds(&mut cache, name, 100, 1)));
     }
@@ -397,8 +397,8 @@ mod tests {
                         held.push((at, len, byte));
                     }
                 }
-                2 => cache.insert_none(&key(&name), What::Folder, 0),
-                3 => cache.forget(&key(&name)),
+                2 => cache.insert_none(key(&name), What::Folder, 0),
+                3 => cache.forget(key(&name)),
                 _ => _ = (held.len() > 6 || dice(3) == 0).then(|| held.pop().map(|(at, ..)| cache.release(at))),
             }
             assert!(held.iter().all(|(at, len, byte)| cache.bytes(*at) == vec![*byte; *len]));
@@ -415,8 +415,8 @@ mod tests {
     #[test]
     fn a_cache_of_nothing_remembers_nothing() {
         let mut cache = cache(0, 0);
-        assert!(put(&mut cache, "a", 0, 0).is_none() && cache.find(&key("a")).is_none());
-        cache.insert_none(&key("a"), What::Missing, 0);
-        assert_eq!((cache.bytes_max(), cache.find(&key("a"))), (0, None));
+        assert!(put(&mut cache, "a", 0, 0).is_none() && cache.find(key("a")).is_none());
+        cache.insert_none(key("a"), What::Missing, 0);
+        assert_eq!((cache.bytes_max(), cache.find(key("a"))), (0, None));
     }
 }

@@ -2,46 +2,75 @@
 
 use core::ffi::CStr;
 
-use tidegate_core::limits::REQUEST_PATH_BYTES_MAX;
+use tidegate_core::limits::{LISTENERS_MAX, REQUEST_PATH_BYTES_MAX};
 
 /// The longest path that is remembered. A longer one is opened each time it is asked for.
 pub const KEY_BYTES_MAX: usize = 126;
 /// What a compressed sibling's name ends with.
 pub const SIBLING: &[u8] = b".gz";
 
-/// A listener and a path: 128 bytes without a gap, so that comparing is comparing bytes.
+/// Beside a listener's number.
+const IS_SIBLING: u8 = 1 << 7;
+const _: () = assert!(LISTENERS_MAX <= IS_SIBLING as usize);
+
+/// A listener and a path, as they are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct Key<'p> {
     listener: u8,
-    len: u8,
-    /// Zero behind the path.
-    text: [u8; KEY_BYTES_MAX],
+    path: &'p [u8],
 }
 
-impl Default for Key {
-    fn default() -> Self {
-        Self { listener: 0, len: 0, text: [0; KEY_BYTES_MAX] }
-    }
-}
-
-impl Key {
+impl<'p> Key<'p> {
     /// `None` for a path that is too long to be remembered.
     #[inline]
-    pub fn of(listener: usize, path: &[u8]) -> Option<Self> {
-        let mut text = [0; KEY_BYTES_MAX];
-        text.get_mut(..path.len())?.copy_from_slice(path);
-        Some(Self { listener: listener as u8, len: path.len() as u8, text })
+    pub fn of(listener: usize, path: &'p [u8]) -> Option<Self> {
+        (path.len() <= KEY_BYTES_MAX).then_some(Self { listener: listener as u8, path })
+    }
+
+    /// The path's compressed sibling.
+    pub fn sibling(self) -> Self {
+        Self { listener: self.listener | IS_SIBLING, ..self }
     }
 
     /// Spread over all bits by a secret. A path is told apart from others by comparing it, not by this.
     #[inline]
     pub fn hash(&self, [seed, factor]: [u64; 2]) -> u64 {
-        let words_bytes = usize::from(self.len).next_multiple_of(8).min(120);
-        let (words, _) = self.text[..words_bytes].as_chunks::<8>();
-        let [a, b, c, d, e, f] = *self.text.last_chunk().unwrap_or(&[0; 6]);
-        let last = u64::from_le_bytes([self.listener, self.len, a, b, c, d, e, f]);
-        let hash = words.iter().fold(seed, |hash, word| fold(hash ^ u64::from_le_bytes(*word), factor | 1));
-        fold(hash ^ last, factor | 1)
+        let factor = factor | 1;
+        let start = seed ^ (u64::from(self.listener) << 32 | self.path.len() as u64) << 8;
+        let (words, rest) = self.path.as_chunks::<8>();
+        let hash = words.iter().fold(start, |hash, word| fold(hash ^ u64::from_le_bytes(*word), factor));
+        // The length has been mixed in, so zeros behind the rest mean nothing else.
+        let rest = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        fold(fold(hash ^ rest, factor), factor)
+    }
+}
+
+/// A key that is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    listener: u8,
+    len: u8,
+    text: [u8; KEY_BYTES_MAX],
+}
+
+impl Kept {
+    pub const NONE: Self = Self { listener: 0, len: 0, text: [0; KEY_BYTES_MAX] };
+
+    pub fn of(key: Key<'_>) -> Self {
+        let mut kept = Self { listener: key.listener, len: key.path.len() as u8, ..Self::NONE };
+        kept.text[..key.path.len()].copy_from_slice(key.path);
+        kept
+    }
+
+    #[inline]
+    pub fn is(&self, key: Key<'_>) -> bool {
+        self.listener == key.listener && self.text.get(..self.len as usize) == Some(key.path)
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::NONE
     }
 }
 
@@ -86,19 +115,19 @@ mod tests {
     fn keys_are_equal_for_the_same_path_of_the_same_listener_alone() {
         let long = "x".repeat(KEY_BYTES_MAX);
         let texts = ["", "a", "a\0", "b", "a/b", "abcdefgh", "abcdefghi", &long[1..], &long];
-        let keys: Vec<Key> = texts
+        let keys: Vec<Key<'_>> = texts
             .iter()
             .flat_map(|text| [Key::of(0, text.as_bytes()), Key::of(1, text.as_bytes())])
             .flatten()
             .collect();
         assert_eq!(keys.len(), 18);
         for (at, key) in keys.iter().enumerate() {
-            assert_eq!(keys.iter().position(|other| other == key), Some(at));
+            assert_eq!(keys.iter().position(|other| Kept::of(*other).is(*key)), Some(at));
             let hashes = keys.iter().filter(|other| other.hash(SEED) == key.hash(SEED));
             assert_eq!(hashes.count(), 1);
         }
         assert_eq!(Key::of(0, &[b'x'; KEY_BYTES_MAX + 1]), None);
-        assert_eq!(size_of::<Key>(), 128);
+        assert_eq!(size_of::<Kept>(), 128);
     }
 
     #[test]
