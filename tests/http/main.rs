@@ -4,6 +4,8 @@
 //! `table` explains the format of the cases. HTTP_CASE=FILE:LINE runs one of them.
 
 mod client;
+mod hostile;
+mod oracle;
 mod play;
 mod pretend;
 mod table;

@@ -20,6 +20,9 @@ mod audit;
 #[path = "../sim/house.rs"]
 #[allow(dead_code)]
 mod house;
+#[path = "../sim/pages.rs"]
+#[allow(dead_code)]
+mod pages;
 #[path = "../sim/rng.rs"]
 #[allow(dead_code)]
 mod rng;

@@ -100,10 +100,11 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     /// The site's own page, if it has one and it can be opened.
     fn not_found(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
         let path = self.site.not_found.as_bytes();
-        if let (false, Ok(Opened::File(file))) = (path.is_empty(), self.open(request, path)) {
-            return self.file(request, file, Status::NotFound);
+        let opened = if path.is_empty() { Err(OpenError::NotFound) } else { self.open(request, path) };
+        match opened {
+            Ok(Opened::File(file)) => self.file(request, file, Status::NotFound),
+            _ => self.short(Status::NotFound, &[]),
         }
-        self.short(Status::NotFound, &[])
     }
 
     /// Sends an open file; it is given back here, or by whoever sends the rest.
