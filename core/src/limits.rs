@@ -22,6 +22,13 @@ pub const ACCEPTS_PER_EVENT: usize = 32;
 /// Service steps in one wake-up of one connection; after that it queues behind the others.
 pub const STEPS_PER_EVENT: usize = 16;
 
+/// Parts of files handed to the world in one wake-up of one connection, each of [`FILE_PART_BYTES_MAX`], so that a fast
+/// reader of a large file leaves turns to the others. One large part costs less than several small ones.
+pub const FILE_PARTS_PER_EVENT: usize = 1;
+
+/// Bytes of one part of a file: some tens of microseconds of copying.
+pub const FILE_PART_BYTES_MAX: u64 = 256 * 1_024;
+
 /// Deadlines and wakes served in one call, so that a mass expiry cannot hold up traffic.
 pub const TURNS_PER_CALL: usize = 64;
 

@@ -90,7 +90,7 @@ fn greedy_readers_leave_turns_to_the_others() {
         answered
     });
     println!("{answered} answers beside four greedy readers");
-    assert!(answered > 100, "{answered}");
+    assert!(answered > 50, "{answered}");
     web.stop();
 }
 
