@@ -18,10 +18,13 @@ pub struct Slot<C> {
     pub(crate) by_ms: u64,
     /// The time the service asked for.
     pub(crate) wait_ms: u64,
+    pub(crate) opened_ms: u64,
     pub(crate) peer: PackedPeer,
     pub(crate) input: Chain,
     pub(crate) output: Chain,
     pub(crate) conn: Option<C>,
+    /// When the request began that is not answered yet: milliseconds modulo 2^32, which is 49 days; 0 is none.
+    pub(crate) asked_ms: u32,
     pub(crate) listener: u8,
     pub(crate) watched: Interest,
     pub(crate) reason: Reason,
@@ -63,10 +66,12 @@ impl<C> Default for Slot<C> {
             active_ms: 0,
             by_ms: NEVER,
             wait_ms: NEVER,
+            opened_ms: 0,
             peer: PackedPeer::default(),
             input: Chain::default(),
             output: Chain::default(),
             conn: None,
+            asked_ms: 0,
             listener: 0,
             watched: Interest::NONE,
             reason: Reason::Ended,
@@ -81,7 +86,7 @@ impl<C> Default for Slot<C> {
 
 impl<C> Slot<C> {
     pub(crate) fn open(conn: C, peer: PackedPeer, listener: u8, now_ms: u64) -> Self {
-        Self { conn: Some(conn), peer, listener, active_ms: now_ms, ..Self::default() }
+        Self { conn: Some(conn), peer, listener, active_ms: now_ms, opened_ms: now_ms, ..Self::default() }
     }
 
     /// What the world should report. Nobody sets interest by hand. While output waits nothing is read, so that a
@@ -137,6 +142,24 @@ impl<C> Slot<C> {
         !self.output.is_empty() || self.again
     }
 
+    /// After a turn that may not have ended what it began: what is unread or unsent now is waited for since then, unless
+    /// it was before. Input that is consumed in silence is not.
+    #[inline]
+    pub(crate) fn time(&mut self, now_ms: u64) {
+        if self.input.len() | self.output.len() == 0 && !self.again {
+            self.asked_ms = 0;
+        } else if self.asked_ms == 0 {
+            self.asked_ms = (now_ms as u32).max(1);
+        }
+    }
+
+    /// A reply has left; how long it took.
+    #[inline]
+    pub(crate) fn answer(&mut self, now_ms: u64) -> u64 {
+        let asked_ms = core::mem::take(&mut self.asked_ms);
+        if asked_ms == 0 { 0 } else { u64::from((now_ms as u32).max(1).wrapping_sub(asked_ms)) }
+    }
+
     fn silence_ends(&self, rules: &Rules) -> u64 {
         let limit = if self.is_sending() { rules.write_ms } else { rules.idle_ms };
         if limit == 0 { NEVER } else { self.active_ms.saturating_add(limit) }
@@ -149,8 +172,8 @@ mod tests {
 
     #[test]
     fn a_slot_costs_what_is_priced() {
-        // With marks (12) and timers (12) a connection at rest costs 112 bytes plus its service's state.
-        assert_eq!(core::mem::size_of::<Slot<core::num::NonZeroU32>>(), 88);
+        // With marks (12) and timers (12) a connection at rest costs 120 bytes plus its service's state.
+        assert_eq!(core::mem::size_of::<Slot<core::num::NonZeroU32>>(), 96);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Storage<'m, C, S: Service> {
     /// For `WhenFull::Oldest`: both as long as the connections of the listeners that have it. May be empty.
     pub elder_cells: &'m mut [u64],
     pub elder_places: &'m mut [u32],
+    /// Where everything is counted; others may look meanwhile.
+    pub stats: &'m Stats,
 }
 
 /// The connections of one worker, and everything that moves them.
@@ -85,7 +87,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
                 scratch: storage.scratch,
                 outbox: storage.outbox,
                 rules: Vec::new(),
-                stats: Stats::new(),
+                stats: storage.stats,
                 now_ms: 0,
                 wall_s: 0,
             },
@@ -236,8 +238,8 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.kit.blocks.taken()
     }
 
-    pub fn stats(&self) -> &Stats {
-        &self.kit.stats
+    pub fn stats(&self) -> &'m Stats {
+        self.kit.stats
     }
 
     pub fn service(&mut self) -> &mut S {
@@ -259,6 +261,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if fate == Fate::Live && slot.settled_at_ease && slot.is_at_ease() {
             return;
         }
+        slot.time(kit.now_ms);
         if !matches!(fate, Fate::Dead(_)) {
             let want = slot.interest(kit.scratch.len());
             if let (true, Some(conn)) = (want != slot.watched, &slot.conn) {
@@ -293,7 +296,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
 
     /// Closes the longest holders of blocks until the reserve is whole.
     fn make_room(&mut self, net: &mut N) {
-        self.kit.stats.blocks_peak = self.kit.stats.blocks_peak.max(self.kit.blocks.taken() as u32);
+        self.kit.stats.hold(self.kit.blocks.taken() as u32);
         while self.kit.blocks.short() {
             let oldest = self.kit.blocks.oldest_of_most();
             let Some((at, token)) = oldest.and_then(|at| Some((at as usize, self.kit.pool.token(at as usize)?))) else {
@@ -326,6 +329,9 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         self.kit.service.closed(state, &mut context);
         self.kit.blocks.clear(&mut slot.input, Held::Input);
         self.kit.blocks.clear(&mut slot.output, Held::Output);
+        self.kit.stats.hold(self.kit.blocks.taken() as u32);
+        let life_ms = self.kit.now_ms.saturating_sub(slot.opened_ms);
+        self.kit.stats.close(self.kit.now_ms, life_ms, slot.listener, reason, slot.peer);
         self.timers.forget(at);
         if let Some(elders) = self.listeners.get_mut(listener).and_then(|listener| listener.elders.as_mut()) {
             elders.leave(at);
@@ -338,7 +344,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if !self.kit.pool.release(token) {
             self.kit.stats.add(Counter::Impossible, 1);
         }
-        self.kit.stats.close(reason);
+        self.count_live(listener);
         if self.retry_ms != NEVER {
             self.retry_ms = NEVER;
             self.watch_listeners(net);

@@ -14,7 +14,8 @@
 //! 4. [`service`]: the protocol, a pure step. Echo, discard and [`http`] (with the world's [`files`]) are here; yours
 //!    looks the same.
 //! 5. [`conn`]: what the connection is now; its interest and its deadline are functions of that. [`timer`] keeps the
-//!    deadlines, [`listen`] the listeners, [`admission`] whom they let in ([`prefix`], [`clients`]), [`stats`] the counts.
+//!    deadlines, [`listen`] the listeners, [`admission`] whom they let in ([`prefix`], [`clients`]), [`stats`] the counts,
+//!    of which [`status`] is the report.
 //!
 //! Beside that path: [`conf`] reads configuration files, [`master`] is a supervisor of worker processes as a table,
 //! [`text`] writes addresses, [`limits`] names every fixed bound with its reason.
@@ -34,6 +35,7 @@ pub mod dispatch;
 mod elders;
 pub mod event;
 pub mod files;
+pub mod histogram;
 pub mod http;
 pub mod limits;
 pub mod listen;
@@ -45,6 +47,7 @@ mod rate;
 mod serve;
 pub mod service;
 pub mod stats;
+pub mod status;
 pub mod text;
 pub mod timer;
 

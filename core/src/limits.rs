@@ -69,6 +69,9 @@ pub const PATH_BYTES_MAX: usize = 512;
 /// will not type.
 pub const REQUEST_PATH_BYTES_MAX: usize = 1_024;
 
+/// Bytes of a user's or a group's name: Linux's `LOGIN_NAME_MAX` without its end.
+pub const ACCOUNT_BYTES_MAX: usize = 255;
+
 /// Bytes of a unix socket's path: `sun_path` holds 108 with its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 

@@ -147,6 +147,7 @@ pub struct Supervisor {
     places: [Place; PROCESSES_MAX],
     /// Times of the deaths within the last minute, oldest first.
     deaths: Deque<u64, RESPAWN_LIMIT_MAX>,
+    respawns: u64,
     now_ms: u64,
 }
 
@@ -159,6 +160,7 @@ impl Supervisor {
             end: End::Asked,
             places: [Place::Free; PROCESSES_MAX],
             deaths: Deque::new(),
+            respawns: 0,
             now_ms: 0,
         }
     }
@@ -235,6 +237,7 @@ impl Supervisor {
                     && due_ms <= self.now_ms
                 {
                     *place = Place::Live { since_ms: self.now_ms, deaths, told: None, leave: None };
+                    self.respawns = self.respawns.wrapping_add(u64::from(deaths > 0));
                     return Some(Order::Spawn { slot });
                 }
             }
@@ -273,6 +276,11 @@ impl Supervisor {
     /// Those among them that were asked to leave while the server goes on.
     pub fn leavers(&self) -> usize {
         self.places.iter().filter(|place| place.is_leaver()).count()
+    }
+
+    /// Workers started in place of dead ones.
+    pub const fn respawns(&self) -> u64 {
+        self.respawns
     }
 
     /// Whether a reload could begin: all who live now would drain at once.

@@ -65,25 +65,28 @@ pub enum Peer {
 
 /// A peer as a slot keeps it: 24 bytes, and all zero is a valid value (a unix peer).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct PackedPeer {
     address: [u8; 16],
     scope: u32,
     port: u16,
     /// 0 unix, 4, 6.
     family: u8,
+    /// A byte that would be between two of them: where others look there are no bytes without a value.
+    unused: u8,
 }
 
 impl PackedPeer {
-    pub(crate) const UNIX: Self = Self { address: [0; 16], scope: 0, port: 0, family: 0 };
+    pub(crate) const UNIX: Self = Self { address: [0; 16], scope: 0, port: 0, family: 0, unused: 0 };
 
     pub(crate) fn pack(peer: Peer) -> Self {
         match peer {
             Peer::Unix => Self::UNIX,
             Peer::Ip(SocketAddr::V4(v4)) => {
-                Self { address: v4.ip().to_ipv6_mapped().octets(), scope: 0, port: v4.port(), family: 4 }
+                Self { address: v4.ip().to_ipv6_mapped().octets(), scope: 0, port: v4.port(), family: 4, unused: 0 }
             }
             Peer::Ip(SocketAddr::V6(v6)) => {
-                Self { address: v6.ip().octets(), scope: v6.scope_id(), port: v6.port(), family: 6 }
+                Self { address: v6.ip().octets(), scope: v6.scope_id(), port: v6.port(), family: 6, unused: 0 }
             }
         }
     }

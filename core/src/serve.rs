@@ -7,6 +7,8 @@
 //! What a turn may leave behind always fits: input is received and replies are written only up to what the free
 //! blocks (at the least the reserve) can hold if not a byte of it leaves.
 
+mod send;
+
 use heapless::Vec;
 use nb::Error::{Other, WouldBlock};
 
@@ -17,9 +19,10 @@ use crate::limits::{FILE_PARTS_PER_EVENT, LINGER_MS, LISTENERS_MAX, STEPS_PER_EV
 use crate::listen::Rules;
 use crate::net::Net;
 use crate::pool::Pool;
-use crate::service::{Cause, Context, FilePart, Next, Outbox, Service};
+use crate::service::{Cause, Context, Next, Outbox, Service};
 use crate::stats::{Counter, Reason, Stats};
 use crate::timer::NEVER;
+use send::{send, send_file};
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub(crate) struct Kit<'m, S: Service> {
     pub outbox: &'m mut [u8],
     /// One for each listener, in their order.
     pub rules: Vec<Rules<'m>, LISTENERS_MAX>,
-    pub stats: Stats,
+    pub stats: &'m Stats,
     pub now_ms: u64,
     pub wall_s: i64,
 }
@@ -177,6 +180,9 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 Err(Other(_)) => return Err(Fate::Dead(Reason::Reset)),
             }
         }
+        if self.slot.output.is_empty() && !self.slot.again && self.slot.asked_ms != 0 {
+            self.kit.stats.replied(self.slot.answer(self.kit.now_ms));
+        }
         match self.slot.phase {
             _ if !self.slot.output.is_empty() => Err(Fate::Live),
             Phase::Open if self.slot.again => self.held_input(Cause::Drained),
@@ -231,6 +237,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 ended: slot.ended,
                 pool: &mut kit.pool,
             };
+            kit.stats.add(Counter::Steps, 1);
             let step = kit.service.step(state, cause, input, &mut out, &mut context);
             let file = out.file_part();
             let (written, reflected) = out.finish();
@@ -244,10 +251,16 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             let moved = !(consumed.is_empty() && written.is_empty() && slot.output.is_empty());
             if !(written.is_empty() && reflected.is_empty()) {
                 let parts = [written, reflected];
-                if let Err(reason) = send(*net, &mut kit.blocks, &mut kit.stats, slot, token.slot, kit.now_ms, parts) {
-                    kit.stats.add(Counter::Steps, steps);
-                    return Fate::Dead(reason);
+                match send(*net, &mut kit.blocks, kit.stats, slot, token.slot, kit.now_ms, parts) {
+                    Ok(true) if step.next != Next::Again => kit.stats.replied(slot.answer(kit.now_ms)),
+                    Ok(_) => {}
+                    Err(reason) => {
+                        return Fate::Dead(reason);
+                    }
                 }
+            } else if cause == Cause::Drained && step.next != Next::Again {
+                // What left before was the last of it.
+                kit.stats.replied(slot.answer(kit.now_ms));
             }
             match step.next {
                 _ if last_word => break Next::Close,
@@ -255,17 +268,14 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 Next::Again if file.is_some() && file_parts >= FILE_PARTS_PER_EVENT => break Next::Again,
                 Next::Again if file.is_some() && slot.output.is_empty() => {
                     file_parts += 1;
-                    match send_file(*net, &mut kit.stats, slot, kit.now_ms, file) {
+                    match send_file(*net, kit.stats, slot, kit.now_ms, file) {
                         Ok((sent, all)) => {
                             kit.service.sent(state, sent);
                             if !all {
                                 break Next::Again;
                             }
                         }
-                        Err(reason) => {
-                            kit.stats.add(Counter::Steps, steps);
-                            return Fate::Dead(reason);
-                        }
+                        Err(reason) => return Fate::Dead(reason),
                     }
                     cause = Cause::Drained;
                 }
@@ -274,12 +284,11 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                 next => break next,
             }
         };
-        kit.stats.add(Counter::Steps, steps);
+        let unread = input.len();
         if next == Next::Close {
             let served = if slot.ended { Reason::Ended } else { Reason::Served };
             return self.begin_close(if last_word { Reason::RequestTimeout } else { served });
         }
-        let unread = input.len();
         slot.again = next == Next::Again;
         slot.waiting = matches!(next, Next::Wait(_));
         slot.wait_ms = if let Next::Wait(at_ms) = next { at_ms } else { NEVER };
@@ -332,68 +341,4 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
         self.kit.stats.add(Counter::Impossible, 1);
         Fate::Live
     }
-}
-
-/// Sends from a file; returns how much, and whether that was all that was asked for.
-#[cold]
-fn send_file<N: Net>(
-    net: &mut N,
-    stats: &mut Stats,
-    slot: &mut Slot<N::Conn>,
-    now_ms: u64,
-    part: Option<FilePart>,
-) -> Result<(usize, bool), Reason> {
-    let (Some(conn), Some(part)) = (&slot.conn, part) else { return Err(Reason::Reset) };
-    match net.send_file(conn, part.id, part.offset, part.len) {
-        Ok(0) => Err(Reason::Shortened),
-        Ok(n) => {
-            let n = n.min(part.len);
-            stats.add(Counter::BytesOut, n);
-            slot.active_ms = now_ms;
-            Ok((n, n == part.len))
-        }
-        Err(WouldBlock) => Ok((0, false)),
-        Err(Other(_)) => Err(Reason::Reset),
-    }
-}
-
-/// Sends two parts at once if nothing waits before them; what does not leave goes to the slot's blocks.
-#[inline]
-fn send<N: Net>(
-    net: &mut N,
-    blocks: &mut Blocks<'_>,
-    stats: &mut Stats,
-    slot: &mut Slot<N::Conn>,
-    owner: u32,
-    now_ms: u64,
-    parts: [&[u8]; 2],
-) -> Result<(), Reason> {
-    let [first, second] = parts;
-    let mut sent = 0;
-    if let (true, Some(conn)) = (slot.output.is_empty(), &slot.conn) {
-        let answer = match (first.is_empty(), second.is_empty()) {
-            (true, _) => net.send(conn, &[second]),
-            (_, true) => net.send(conn, &[first]),
-            _ => net.send(conn, &parts),
-        };
-        match answer {
-            Ok(n) => sent = n,
-            Err(WouldBlock) => {}
-            Err(Other(_)) => return Err(Reason::Reset),
-        }
-        stats.add(Counter::BytesOut, sent);
-        slot.active_ms = now_ms;
-        if sent == first.len().wrapping_add(second.len()) {
-            return Ok(());
-        }
-    }
-    for part in parts {
-        let left = part.get(sent.min(part.len())..).unwrap_or(&[]);
-        sent = sent.saturating_sub(part.len());
-        if !left.is_empty() && blocks.append(&mut slot.output, Held::Output, owner, left) < left.len() {
-            stats.add(Counter::Impossible, 1);
-            return Err(Reason::BlocksDry);
-        }
-    }
-    Ok(())
 }

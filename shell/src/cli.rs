@@ -20,10 +20,11 @@ usage: tidegate [options]                 serve
   -e, --error-log FILE      log to FILE, or to 'stderr', whatever the configuration says
   -q, --quiet               say nothing at start, and with -t only errors
   -t, --test                check the configuration, print what it costs, and leave
-      --json                with -t, print the price as JSON
+      --json                with -t or -s status, print it as JSON
   -T, --dump                check it, and print it with every default filled in
   -s, --signal WORD         tell the running server: stop (now), quit (once its connections are done),
-                            reload (its configuration), reopen (its log, after the file was renamed)
+                            reload (its configuration), reopen (its log, after the file was renamed);
+                            or ask it for its status
   -v, --version             print the version
   -V, --build               print the version and how it was built
   -h, --help                print this
@@ -43,6 +44,7 @@ pub enum Action {
     Test,
     Dump,
     Signal(Request),
+    Status,
     Version,
     Build,
     Help,
@@ -59,7 +61,7 @@ pub struct Options {
     pub set: Vec<String>,
     pub error_log: Option<PathBuf>,
     pub quiet: bool,
-    /// The price for programs.
+    /// The price, or the status, for programs.
     pub json: bool,
     /// Nothing was given at all: someone who wants to see what this is.
     pub bare: bool,
@@ -98,7 +100,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, lexop
             }
             Short('t') | Long("test") => Action::Test,
             Short('T') | Long("dump") => Action::Dump,
-            Short('s') | Long("signal") => Action::Signal(request(&parser.value()?.string()?)?),
+            Short('s') | Long("signal") => asked(&parser.value()?.string()?)?,
             Short('v') | Long("version") => Action::Version,
             Short('V') | Long("build") => Action::Build,
             Short('h') | Long("help") => Action::Help,
@@ -107,15 +109,19 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, lexop
         };
         options.action = stronger(options.action, action)?;
     }
-    if options.json && options.action == Action::Serve {
-        return Err("--json goes with -t".into());
+    if options.json && matches!(options.action, Action::Serve | Action::Dump | Action::Signal(_)) {
+        return Err("--json goes with -t and with -s status".into());
     }
     Ok(options)
 }
 
-fn request(name: &str) -> Result<Request, lexopt::Error> {
-    Request::named(name)
-        .ok_or_else(|| format!("-s {name}: not a signal; known are stop, quit, reload and reopen").into())
+/// What `-s` asks for by this name.
+fn asked(name: &str) -> Result<Action, lexopt::Error> {
+    let request = || Request::named(name).map(Action::Signal);
+    let status = (name == "status").then_some(Action::Status);
+    status
+        .or_else(request)
+        .ok_or_else(|| format!("-s {name}: not known; it is stop, quit, reload, reopen or status").into())
 }
 
 /// Help and version win over everything; otherwise two different actions are a mistake.
@@ -159,7 +165,11 @@ mod tests {
         assert_eq!(read("-t -h -s stop").unwrap().action, Action::Help);
         assert!(read("-t -s stop").is_err());
         assert!(read("-s stop -s quit").is_err());
-        assert!(read("-t --json").unwrap().json && read("--json").is_err());
+        assert_eq!(read("-s status").unwrap().action, Action::Status);
+        assert!(read("-t --json").unwrap().json && read("-s status --json").unwrap().json);
+        for words in ["--json", "-T --json", "-s reload --json", "-s status -s reload"] {
+            assert!(read(words).is_err(), "{words}");
+        }
     }
 
     #[test]

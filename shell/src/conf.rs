@@ -9,11 +9,14 @@ use tidegate_core::admission::WhenFull;
 use tidegate_core::conf::{self, Document, Problem, Section};
 use ufmt::uWrite;
 
+use crate::accounts::{self, User};
 use crate::cli::Options;
 use crate::exit::{self, Failure};
 use crate::log::Severity;
-use crate::os::file;
-use crate::settings::{self, AccessLog, Answer, Http, Log, Memory, Process, Redirect, Reserve, Settings, Socket};
+use crate::os::{confine, file};
+use crate::settings::{
+    self, AccessLog, Answer, Control, Http, Log, Memory, Process, Redirect, Reserve, Settings, Socket,
+};
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
 const FILE_BYTES_MAX: usize = 256 * 1024;
@@ -59,7 +62,10 @@ pub fn load(options: &Options) -> Result<Loaded, Failure> {
     let Ok(document) = read(&bytes, &options.set, &name, &mut problems) else {
         return Err(Failure::new(exit::CONFIG, problems.0));
     };
-    let settings = understand(&document, options, &prefix, &directory);
+    let accounts = accounts(&document.section("Process"), &name, &mut problems);
+    let Some((user, group)) = accounts else { return Err(Failure::new(exit::CONFIG, problems.0)) };
+    let mut settings = understand(&document, options, &prefix, &directory);
+    (settings.process.user, settings.process.group) = (user, group);
     if settings.sockets.is_empty() {
         return Err(Failure::new(
             exit::CONFIG,
@@ -86,16 +92,47 @@ fn read<'t>(bytes: &'t [u8], set: &'t [String], name: &str, out: &mut Text) -> R
     document
 }
 
+/// The accounts that the document names, or every problem with them.
+fn accounts(process: &Section<'_, '_>, name: &str, out: &mut Text) -> Option<(Option<User>, Option<u32>)> {
+    let mut are_good = true;
+    let mut unfit = |key: &str, must: &str| {
+        are_good = false;
+        if let Some(problem) = process.unfit(key, must) {
+            let _ = problem.write(name, out);
+        }
+    };
+    let [user, group] = ["User", "Group"].map(|key| process.text(key));
+    let user = (!user.is_empty()).then(|| accounts::user(user).map_err(|must| unfit("User", &must)).ok()).flatten();
+    let no_group = group.is_empty();
+    let group = (!no_group).then(|| accounts::group(group).map_err(|must| unfit("Group", &must)).ok()).flatten();
+    if no_group && user.is_some_and(|user| user.group.is_none()) {
+        unfit("User", "in /etc/passwd, where its group stands, or have [Process] Group beside it");
+    }
+    if process.switch("Confine") {
+        if !confine::is_possible() {
+            unfit("Confine", &format!("off, as no filter is known for {}", std::env::consts::ARCH));
+        } else if process.number_or_auto("Workers") == Some(0) {
+            unfit("Confine", "off beside Workers = 0, whose one process does more than serve");
+        }
+    }
+    are_good.then_some((user, group))
+}
+
 /// Gives the document's values their types.
 fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directory: &Path) -> Settings {
     let process = document.section("Process");
     let log = document.section("Log");
     let memory = document.section("Memory");
+    let pid_file = path(process.text("PidFile"), prefix);
     Settings {
         process: Process {
             daemon: process.switch("Daemon"),
             workers: process.number_or_auto("Workers").map_or_else(processors, narrow),
-            pid_file: path(process.text("PidFile"), prefix),
+            user: None,
+            group: None,
+            confine: process.switch("Confine"),
+            control: Control::of(path(process.text("ControlSocket"), prefix), pid_file.as_deref()),
+            pid_file,
             open_files: narrow(process.number("OpenFiles")),
             drain_ms: process.time_ms("DrainTimeout"),
             respawn_limit: narrow(process.number("RespawnLimit")),
@@ -269,6 +306,7 @@ mod tests {
         };
         let settings = load_text("paths", text, options).unwrap().settings;
         assert_eq!(settings.process.pid_file, Some("/srv/run/pid".into()));
+        assert_eq!(settings.process.control.unwrap().path, Path::new("/srv/run/pid.sock"));
         assert_eq!(settings.process.workers, 7);
         assert_eq!(settings.log.file, None);
         let options = Options { prefix: Some("/srv".into()), ..Options::default() };

@@ -1,12 +1,24 @@
-//! The other side of `-s`: finds the running server by its configuration's pid file and signals it.
+//! `-s` and what it reaches: signals for the holder of the configuration's pid file, and the control socket, on which
+//! the running server says how it is.
+
+mod ask;
+mod server;
 
 use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Signal, kill_process};
+use tidegate_core::status::Form;
 
 use crate::exit::{self, Failure};
 use crate::os::file::PidFile;
+
+pub use ask::status;
+pub use server::ControlSocket;
+
+/// The word for each form of the report. A client writes one, with a line end behind it or the end of its direction,
+/// and is sent the report and the end.
+const WORDS: [(&str, Form); 2] = [("status", Form::Text), ("status json", Form::Json)];
 
 /// What `-s` can ask of a running server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

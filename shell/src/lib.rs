@@ -7,8 +7,10 @@
 //!    [`price`] says what they will cost, by the layout in [`storage`] that the worker takes.
 //! 2. [`start`] opens the log, the lock and the [`listeners`], and with [`daemon`] leaves the terminal;
 //!    [`welcome`] greets whoever stayed at it.
+//!    [`accounts`] finds the user and group that it names, and [`privilege`] makes workers those.
 //! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
 //!    its signals.
+//!    What all of them count is on the [`board`]; [`status`] is the report of it, which [`control`] hands out.
 //! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets, with the [`services`] and
 //!    their [`files`]; [`access`] writes a line for each request.
 //!
@@ -18,6 +20,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod access;
+pub mod accounts;
+pub mod board;
 pub mod cli;
 pub mod conf;
 pub mod control;
@@ -31,9 +35,12 @@ pub mod net;
 #[allow(unsafe_code)]
 pub mod os;
 pub mod price;
+pub mod privilege;
 pub mod services;
 pub mod settings;
+pub mod socket_path;
 pub mod start;
+pub mod status;
 pub mod storage;
 pub mod welcome;
 pub mod worker;

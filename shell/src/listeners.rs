@@ -8,16 +8,15 @@
 //! removed only when nobody answers on it.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, FileType};
+use rustix::fs;
 use rustix::io::{self, Errno};
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::exit::{self, Failure};
 use crate::log::{Severity, report};
 use crate::os::socket::{self, Options};
 use crate::settings::{Address, Socket};
+use crate::socket_path::{Made, is_stale};
 
 /// Ports below this need a privilege.
 const FREE_PORTS_FROM: u16 = 1_024;
@@ -39,12 +38,6 @@ struct Listener {
     made: Option<Made>,
 }
 
-/// A path, and which file it was.
-struct Made {
-    path: PathBuf,
-    identity: Identity,
-}
-
 /// What a reload brings, opened but not yet in force. Dropped, it leaves nothing behind.
 #[derive(Default)]
 pub struct Staged(Vec<Stage>);
@@ -61,22 +54,6 @@ pub struct Changed {
     pub kept: usize,
     pub opened: usize,
     pub closed: usize,
-}
-
-impl Made {
-    fn at(path: &Path) -> Option<Self> {
-        Some(Self { path: path.to_path_buf(), identity: identity(path)? })
-    }
-
-    fn is_still_there(&self) -> bool {
-        identity(&self.path) == Some(self.identity)
-    }
-
-    fn remove(&self) {
-        if self.is_still_there() {
-            let _ = fs::unlink(&self.path);
-        }
-    }
 }
 
 impl Listener {
@@ -147,9 +124,6 @@ impl Drop for Staged {
         }
     }
 }
-
-/// Device, inode and time of birth: an inode's number alone is soon given to the next file.
-type Identity = (u64, u64, i64, u64);
 
 impl Listeners {
     /// Opens all, or none: whatever was made before a failure is removed.
@@ -262,22 +236,6 @@ fn open_one(socket: &Socket) -> io::Result<OwnedFd> {
     }
 }
 
-/// Whether this path is a socket on which nobody answers.
-fn is_stale(path: &Path) -> bool {
-    let is_socket = fs::lstat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket);
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    is_socket
-        && net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            .and_then(|probe| net::connect(&probe, &SocketAddrUnix::new(path)?))
-            .is_err_and(|errno| errno == Errno::CONNREFUSED)
-}
-
-fn identity(path: &Path) -> Option<Identity> {
-    let stat = fs::lstat(path).ok()?;
-    // A socket is never written as a file, so this time stays that of its birth.
-    Some((stat.st_dev as u64, stat.st_ino as u64, stat.st_mtime as i64, stat.st_mtime_nsec as u64))
-}
-
 fn explain(socket: &Socket, errno: Errno) -> Failure {
     let Socket { address, .. } = socket;
     let section = socket.section();
@@ -313,6 +271,8 @@ fn explain(socket: &Socket, errno: Errno) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::{Path, PathBuf};
 
     fn unix_at(path: &Path) -> Socket {
         Socket { address: Address::Unix(path.to_path_buf()), ..Socket::default() }
@@ -342,14 +302,14 @@ mod tests {
     fn a_stage_keeps_what_stays_and_a_failed_one_changes_nothing() {
         let [kept, gone, new, blocked] = ["kept", "gone", "new", "blocked"].map(scratch);
         let mut listeners = Listeners::open(&[unix_at(&kept), unix_at(&gone)]).unwrap();
-        let inode = identity(&kept);
+        let inode = std::fs::metadata(&kept).unwrap().ino();
         std::fs::write(&blocked, "precious").unwrap();
         assert!(listeners.stage(&[unix_at(&kept), unix_at(&new), unix_at(&blocked)]).is_err());
         assert!(!new.exists() && kept.exists() && gone.exists());
         let staged = listeners.stage(&[unix_at(&new), unix_at(&kept)]).unwrap();
         assert_eq!(listeners.change(staged), Changed { kept: 1, opened: 1, closed: 1 });
         assert!(new.exists() && !gone.exists());
-        assert_eq!(identity(&kept), inode);
+        assert_eq!(std::fs::metadata(&kept).unwrap().ino(), inode);
         // A path that someone removed is made again.
         std::fs::remove_file(&kept).unwrap();
         let staged = listeners.stage(&[unix_at(&kept), unix_at(&new)]).unwrap();

@@ -14,9 +14,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::panic::Location;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustix::io::{self, Errno};
 
+use crate::os::file::Owner;
 use crate::os::{clock, errno, file};
 use line::Line;
 use sites::{Site, Sites};
@@ -96,17 +98,19 @@ impl Severity {
 pub struct Target {
     /// The path is kept for [`reopen`], which must not ask for memory. `None` is standard error.
     file: Option<(CString, OwnedFd)>,
+    /// Whose a file is to be that is made here.
+    owner: Option<Owner>,
 }
 
 impl Target {
-    const STDERR: Self = Self { file: None };
+    const STDERR: Self = Self { file: None, owner: None };
 
-    /// Opens this file, or standard error.
-    pub fn open(path: Option<&Path>) -> io::Result<Self> {
+    /// Opens this file, or standard error. A file that is made here, now or by [`reopen`], is given to the owner.
+    pub fn open(path: Option<&Path>, owner: Option<Owner>) -> io::Result<Self> {
         let Some(path) = path else { return Ok(Self::STDERR) };
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::INVAL)?;
-        let file = file::open_log(path.as_c_str())?;
-        Ok(Self { file: Some((path, file)) })
+        let file = file::open_log(&path, owner)?;
+        Ok(Self { file: Some((path, file)), owner })
     }
 
     fn write(&self, line: &[u8]) -> io::Result<()> {
@@ -128,6 +132,10 @@ struct Log {
 
 static LOG: Mutex<Log> =
     Mutex::new(Log { target: Target::STDERR, level: Severity::Notice, role: "main", sites: Sites::new(), dropped: 0 });
+
+/// Lines of this process that a limit left out, and that could not be written.
+static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
 struct Facade;
 
@@ -167,7 +175,7 @@ pub fn write_to(target: Target) {
 pub fn reopen() {
     report(Severity::Notice, None, format_args!("reopening the log"));
     let failed = with(|log| match &mut log.target.file {
-        Some((path, file)) => file::open_log(path.as_c_str()).map(|opened| *file = opened).err(),
+        Some((path, file)) => file::open_log(path, log.target.owner).map(|opened| *file = opened).err(),
         None => None,
     });
     if let Some(errno) = failed.flatten() {
@@ -177,6 +185,8 @@ pub fn reopen() {
 
 /// Says what this process is from now on (`1234#worker`). Counts inherited over a fork are the parent's to tell.
 pub fn become_role(role: &'static str) {
+    LEFT_OUT.store(0, Relaxed);
+    DROPPED.store(0, Relaxed);
     with(|log| {
         log.role = role;
         log.sites = Sites::new();
@@ -223,6 +233,11 @@ pub fn settle(now_ms: u64) -> Option<u64> {
     .flatten()
 }
 
+/// How many lines of this process a limit left out, and how many could not be written.
+pub fn lost() -> (u64, u64) {
+    (LEFT_OUT.load(Relaxed) as u64, DROPPED.load(Relaxed) as u64)
+}
+
 /// Tells everything left out so far. Before leaving.
 pub fn finish() {
     with(|log| log.settle(clock::now_ms(), true));
@@ -250,6 +265,8 @@ impl Log {
         self.settle(now_ms, false);
         if self.sites.admit(site, severity, body.text(), now_ms) {
             self.put(severity, body);
+        } else {
+            LEFT_OUT.fetch_add(1, Relaxed);
         }
     }
 
@@ -266,14 +283,19 @@ impl Log {
             let mut told = Line::new();
             told.write_escaped(format_args!("... {} lines could not be written", self.dropped));
             if self.put_line(Severity::Warn, &told).is_err() {
-                self.dropped = self.dropped.saturating_add(1);
+                self.drop_one();
                 return;
             }
             self.dropped = 0;
         }
         if self.put_line(severity, body).is_err() {
-            self.dropped = self.dropped.saturating_add(1);
+            self.drop_one();
         }
+    }
+
+    fn drop_one(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+        DROPPED.fetch_add(1, Relaxed);
     }
 
     fn put_line(&self, severity: Severity, body: &Line) -> io::Result<()> {
@@ -314,7 +336,7 @@ mod tests {
 
     fn log_into_pipe() -> (Log, std::fs::File) {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let target = Target { file: Some((CString::default(), writer)) };
+        let target = Target { file: Some((CString::default(), writer)), owner: None };
         let log = Log { target, level: Severity::Info, role: "worker", sites: Sites::new(), dropped: 0 };
         (log, reader.into())
     }

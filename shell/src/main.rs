@@ -10,6 +10,7 @@ use tidegate::exit::{self, Failure};
 use tidegate::os::{alloc, clock, process, title};
 use tidegate::price::{self, Machine};
 use tidegate::{conf, control, files, log, start};
+use tidegate_core::status::Form;
 
 #[global_allocator]
 static ALLOCATOR: alloc::Sealable = alloc::Sealable;
@@ -59,6 +60,11 @@ fn act(options: &Options) -> Result<u8, Failure> {
                 price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
             }
             control::signal(loaded.settings.process.pid_file.as_deref(), request)?;
+        }
+        Action::Status => {
+            let form = if options.json { Form::Json } else { Form::Text };
+            let loaded = conf::load(options)?;
+            print(&control::status(loaded.settings.process.control.as_ref(), form)?);
         }
         Action::Serve => {
             let loaded = conf::load(options)?;

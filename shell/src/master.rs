@@ -3,22 +3,28 @@
 //! It owns the settings in force. A worker takes its copy along with the fork, so a reload frees the old ones here.
 
 use std::mem;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal as Kill, kill_process};
 use tidegate_core::limits::{PROCESSES_MAX, WORKERS_MAX};
 use tidegate_core::master::{End, Order, Phase, Plan, Request, Supervisor, Tell};
+use tidegate_core::status::Facts;
 
+use crate::board::Board;
 use crate::cli::Options;
+use crate::control::ControlSocket;
 use crate::exit;
 use crate::log::{self, Severity, report};
+use crate::os::confine;
 use crate::os::process::{self, Ended, Fork};
 use crate::os::signal::{Signal, Signals};
 use crate::os::{clock, title};
+use crate::privilege;
 use crate::settings::Settings;
-use crate::start::Held;
+use crate::start::{self, Held};
+use crate::status::View;
 use crate::worker::{self, Role};
 
 mod reload;
@@ -35,6 +41,9 @@ pub struct Master<'a> {
     /// Where the first workers say that they serve.
     told: Option<OwnedFd>,
     pids: [Option<Pid>; PROCESSES_MAX],
+    /// What all processes count, and what is told of this one.
+    board: Board,
+    facts: Facts,
     /// What the title tells, and what it last told.
     state: State,
     shown: Option<State>,
@@ -60,10 +69,12 @@ impl<'a> Master<'a> {
         conf_name: String,
         held: &'a mut Held,
         signals: Signals,
+        board: Board,
     ) -> Self {
         let supervisor = Supervisor::new(plan(&settings));
         let pids = [None; PROCESSES_MAX];
         let state = State::default();
+        let facts = Facts { started_ms: clock::now_ms(), pid: start::own_pid(), ..Facts::default() };
         Self {
             held,
             options,
@@ -73,6 +84,8 @@ impl<'a> Master<'a> {
             supervisor,
             told: None,
             pids,
+            board,
+            facts,
             state,
             shown: None,
         }
@@ -126,9 +139,17 @@ impl<'a> Master<'a> {
                 return self.leave(end);
             }
             self.show_title();
-            let until_ms = [self.supervisor.next_deadline(), log::settle(now_ms)].into_iter().flatten().min();
+            self.tell_facts();
+            if let Some(control) = &mut self.held.control {
+                let view = View { board: &self.board, settings: &self.settings, conf_name: &self.conf_name };
+                control.serve(now_ms, &view);
+            }
+            let control = self.held.control.as_ref();
+            let asked_ms = control.and_then(ControlSocket::next_deadline);
+            let until_ms = [self.supervisor.next_deadline(), log::settle(now_ms), asked_ms].into_iter().flatten().min();
             if let Some(signals) = &self.signals {
-                signals.wait(until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms())));
+                let for_ms = until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms()));
+                signals.wait(control.map(AsFd::as_fd), for_ms);
             }
         }
     }
@@ -168,7 +189,12 @@ impl<'a> Master<'a> {
         let Some(slot) = self.pids.iter().position(|known| *known == Some(pid)) else { return };
         self.pids[slot] = None;
         let severity = if ended == Ended::Exited(exit::OK) { Severity::Notice } else { Severity::Alert };
-        report(severity, None, format_args!("worker {slot}, process {}, {ended}", pid.as_raw_nonzero()));
+        let why = match ended {
+            Ended::Killed(confine::SIGNAL) => ": it asked for what [Process] Confine does not allow",
+            _ => "",
+        };
+        report(severity, None, format_args!("worker {slot}, process {}, {ended}{why}", pid.as_raw_nonzero()));
+        self.board.leave(slot as u16);
         self.supervisor.on_died(slot as u16, now_ms);
     }
 
@@ -186,26 +212,34 @@ impl<'a> Master<'a> {
 
     fn spawn(&mut self, slot: u16) {
         let parent = rustix::process::getpid();
+        self.board.enter(slot);
         match process::fork() {
             Ok(Fork::Parent(pid)) => self.pids[usize::from(slot)] = Some(pid),
             Ok(Fork::Child) => process::exit_now(self.become_worker(slot, parent)),
             Err(errno) => {
                 report(Severity::Alert, Some(errno), format_args!("fork of worker {slot} failed"));
+                self.board.leave(slot);
                 self.supervisor.on_died(slot, clock::now_ms());
             }
         }
     }
 
     fn become_worker(&mut self, slot: u16, parent: Pid) -> u8 {
+        log::become_role("worker");
+        if let Err(failure) = privilege::lower(&self.settings) {
+            report(Severity::Crit, None, format_args!("{}; it does not serve", failure.text));
+            return failure.code;
+        }
         if !process::die_with_parent(parent) {
             return exit::OK;
         }
         self.signals = None;
-        let given = self.held.become_given(self.told.take());
-        log::become_role("worker");
+        let settings: &'static Settings = Box::leak(Box::new(mem::take(&mut self.settings)));
+        let view = View { board: &self.board, settings, conf_name: &self.conf_name };
+        let given = self.held.become_given(self.told.take(), view);
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
-        let code = worker::run(Box::leak(Box::new(mem::take(&mut self.settings))), given, Role::Worker { slot });
+        let code = worker::run(settings, given, Role::Worker { slot });
         log::finish();
         code
     }
@@ -220,6 +254,23 @@ impl<'a> Master<'a> {
         // Gone already is no failure: its end is about to be collected.
         if let Err(errno) = kill_process(pid, signal) {
             report(Severity::Alert, Some(errno), format_args!("cannot signal worker {slot}"));
+        }
+    }
+
+    /// Puts on the board what changed of what only this process knows.
+    fn tell_facts(&mut self) {
+        let facts = Facts {
+            respawns: self.supervisor.respawns(),
+            workers_live: self.supervisor.live() as u32,
+            workers_wanted: self.settings.process.workers.into(),
+            draining: self.state.leavers as u32,
+            reload_failed: self.state.reload_failed,
+            parked: self.state.parked,
+            ..self.facts
+        };
+        if facts != self.facts {
+            self.facts = facts;
+            self.board.tell(facts);
         }
     }
 

@@ -10,6 +10,7 @@ mod fit;
 mod json;
 mod table;
 
+use crate::os::shared::CELL_BYTES;
 use crate::os::{process, program};
 use crate::settings::{Reserve, Settings, Socket};
 use crate::storage::{FileShape, OUTBOX_BYTES, SCRATCH_BYTES, Shape};
@@ -18,8 +19,8 @@ pub use fit::{check, check_descriptors, check_free, check_reload};
 
 /// What each process writes to: stack, heap, data of program and libraries. Measured: 60 KiB (release), 100 (debug).
 const PROCESS_BYTES: u64 = if cfg!(debug_assertions) { 128 * 1024 } else { 80 * 1024 };
-/// What the first process wrote before it forked and no one since: one copy for all. Measured: 84 KiB (release), 112 (debug).
-const FORKED_BYTES: u64 = if cfg!(debug_assertions) { 140 * 1024 } else { 116 * 1024 };
+/// What the first process wrote before it forked and no one since: one copy for all. Measured: 84 KiB (release), 140 (debug).
+const FORKED_BYTES: u64 = if cfg!(debug_assertions) { 172 * 1024 } else { 116 * 1024 };
 /// Of the libraries, what this program ever touches, in the 64 KiB around each fault that Linux maps. Measured with
 /// glibc: 416 KiB. Counted as if no other program used them.
 const LIBRARY_BYTES_MAX: u64 = 512 * 1024;
@@ -100,6 +101,8 @@ pub struct Price {
     pub files_bytes: u64,
     /// What all processes share since the fork.
     pub forked_bytes: u64,
+    /// What they count, on pages that all of them see.
+    pub statistics_bytes: u64,
     /// What each process has of its own, the master too.
     pub process_bytes: u64,
     pub blocks: u64,
@@ -142,6 +145,7 @@ impl Price {
             reserve: settings.memory.reserve,
             files_bytes: machine.files.program_bytes + machine.files.libraries_bytes.min(LIBRARY_BYTES_MAX),
             forked_bytes: FORKED_BYTES,
+            statistics_bytes: statistics_bytes(workers, machine.page_bytes),
             process_bytes: PROCESS_BYTES,
             blocks: shape.blocks as u64,
             block_bytes: shape.block_bytes as u64,
@@ -189,9 +193,9 @@ impl Price {
         self.full_bytes().saturating_add(self.workers_full_bytes(self.workers))
     }
 
-    /// So many workers of these settings at full load.
+    /// So many workers of these settings at full load, each with what it counts.
     pub fn workers_full_bytes(&self, workers: u64) -> u64 {
-        workers.saturating_mul(self.worker_full_bytes())
+        workers.saturating_mul(self.worker_full_bytes().saturating_add(CELL_BYTES as u64))
     }
 
     /// The kernel's buffers of all connections.
@@ -201,7 +205,7 @@ impl Price {
 
     fn common_bytes(&self) -> u64 {
         let master = if self.master { self.process_bytes } else { 0 };
-        self.files_bytes + self.forked_bytes + master
+        self.files_bytes + self.forked_bytes + self.statistics_bytes + master
     }
 
     /// For people.
@@ -213,6 +217,11 @@ impl Price {
     pub fn json(&self) -> String {
         json::write(self)
     }
+}
+
+/// A cell for each process that serves and one for their sum, on whole pages.
+fn statistics_bytes(workers: u64, page_bytes: u64) -> u64 {
+    (workers + 1).saturating_mul(CELL_BYTES as u64).next_multiple_of(page_bytes.max(1))
 }
 
 /// Descriptors one worker needs.
@@ -281,11 +290,11 @@ mod tests {
     #[test]
     fn a_connection_costs_its_slot_mark_timer_and_state() {
         let price = Price::of(&settings(1, &[1_024], 256), &MACHINE);
-        assert_eq!(price.idle_bytes, 88 + 12 + 12 + 48);
+        assert_eq!(price.idle_bytes, 96 + 12 + 12 + 48);
         assert_eq!(price.blocks_bytes, 256 * (2_048 + 12));
-        assert_eq!(price.busy_bytes, 160 + 42 * 2_048);
+        assert_eq!(price.busy_bytes, 168 + 42 * 2_048);
         let small = Price::of(&settings(1, &[1_024], 8), &MACHINE);
-        assert_eq!(small.busy_bytes, 160 + 8 * 2_048, "no connection holds more than there is");
+        assert_eq!(small.busy_bytes, 168 + 8 * 2_048, "no connection holds more than there is");
     }
 
     #[test]
@@ -300,12 +309,13 @@ mod tests {
     #[test]
     fn a_server_costs_its_workers_its_master_and_what_they_share() {
         let alone = Price::of(&settings(0, &[64], 256), &MACHINE);
-        let shared = 500 * 1024 + LIBRARY_BYTES_MAX + FORKED_BYTES;
+        let shared = 500 * 1024 + LIBRARY_BYTES_MAX + FORKED_BYTES + 2 * 4_096;
         assert_eq!(alone.full_bytes(), shared + PROCESS_BYTES + alone.arena_bytes());
         assert_eq!(alone.rest_bytes(), shared + PROCESS_BYTES);
         let three = Price::of(&settings(3, &[64], 256), &MACHINE);
+        let shared = shared + 2 * 4_096;
         assert_eq!(three.full_bytes(), shared + 4 * PROCESS_BYTES + 3 * alone.arena_bytes());
-        assert_eq!(three.reload_bytes() - three.full_bytes(), 3 * three.worker_full_bytes());
+        assert_eq!(three.reload_bytes() - three.full_bytes(), 3 * (three.worker_full_bytes() + 4_096));
         assert_eq!(three.kernel_bytes(), 3 * 64 * 147_456);
     }
 

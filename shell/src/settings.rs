@@ -11,7 +11,9 @@ use tidegate_core::conf;
 use tidegate_core::http::status::Status;
 use tidegate_core::prefix::Prefix;
 
+use crate::accounts::User;
 use crate::log::Severity;
+use crate::os::privilege::Account;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -26,10 +28,43 @@ pub struct Process {
     pub daemon: bool,
     /// 0 is one process without a master.
     pub workers: u16,
+    /// Who workers become; `None` is who started the server.
+    pub user: Option<User>,
+    /// Their group if it is not the user's own.
+    pub group: Option<u32>,
+    /// Whether the kernel is to hold workers to what serving needs.
+    pub confine: bool,
     pub pid_file: Option<PathBuf>,
+    pub control: Option<Control>,
     pub open_files: u32,
     pub drain_ms: u64,
     pub respawn_limit: u32,
+}
+
+/// Where the running server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    pub path: PathBuf,
+    /// It is written in the configuration, and not made from the pid file's path.
+    pub written: bool,
+}
+
+impl Control {
+    pub fn of(written: Option<PathBuf>, pid_file: Option<&Path>) -> Option<Self> {
+        let beside = || {
+            let mut path = pid_file?.as_os_str().to_os_string();
+            path.push(".sock");
+            Some(Self { path: path.into(), written: false })
+        };
+        written.map(|path| Self { path, written: true }).or_else(beside)
+    }
+}
+
+impl Process {
+    /// Whom workers become.
+    pub fn account(&self) -> Account {
+        Account { user: self.user.map(|user| user.id), group: self.group.or(self.user.and_then(|user| user.group)) }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

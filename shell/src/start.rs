@@ -6,8 +6,12 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use tidegate_core::status::Facts;
+
+use crate::board::Board;
 use crate::cli::Options;
 use crate::conf::Loaded;
+use crate::control::ControlSocket;
 use crate::daemon::{self, Ready, Started};
 use crate::exit::{self, Failure};
 use crate::files;
@@ -15,11 +19,14 @@ use crate::listeners::Listeners;
 use crate::log::{self, Severity, report};
 use crate::master::Master;
 use crate::os::bell::Bell;
+use crate::os::confine::Filter;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
-use crate::os::{process, title, trim};
+use crate::os::{clock, process, title, trim};
 use crate::price::{self, Machine};
-use crate::settings::Settings;
+use crate::privilege;
+use crate::settings::{Control, Settings};
+use crate::status::View;
 use crate::welcome;
 use crate::worker::{self, Given, Role};
 
@@ -43,8 +50,10 @@ fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Fail
     price::check_descriptors(&loaded.settings, &loaded.full_name)?;
     files::check(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
+    privilege::check(&loaded.settings)?;
     let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
-    let mut held = Held { pid_file, listeners: Listeners::default(), bell: None, ready: None };
+    let mut held =
+        Held { pid_file, listeners: Listeners::default(), filter: None, bell: None, control: None, ready: None };
     match held.serve(options, loaded, greet) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
@@ -68,27 +77,33 @@ enum Outcome {
 /// What the process that answers for the server holds. A worker drops all but the listeners.
 pub struct Held {
     pub listeners: Listeners,
+    /// What workers are held to.
+    pub filter: Option<Filter>,
     bell: Option<Bell>,
     pid_file: Option<PidFile>,
+    pub control: Option<ControlSocket>,
     ready: Option<Ready>,
 }
 
 impl Held {
     /// Turns what the master holds into what a worker lives on. The rest is closed: with the lock in a worker's hands
     /// the server would look alive without its master.
-    pub fn become_given(&mut self, ready: Option<OwnedFd>) -> Given<'static> {
+    pub fn become_given<'a>(&mut self, ready: Option<OwnedFd>, view: View<'a>) -> Given<'a> {
         self.pid_file = None;
         self.ready = None;
+        self.control = None;
         let ready = move || {
             // The master reads it while it waits for the first workers; later nobody listens.
             let _ = ready.map(|ready| rustix::io::write(ready, &[1]));
         };
-        Given { listeners: self.listeners.take_sockets(), bell: self.bell.take(), ready: Box::new(ready) }
+        let (listeners, bell, filter) = (self.listeners.take_sockets(), self.bell.take(), self.filter.take());
+        Given { listeners, bell, filter, control: None, view, ready: Box::new(ready) }
     }
 
     fn serve(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<Outcome, Failure> {
         self.listeners = Listeners::open(&loaded.settings.sockets)?;
         self.bell = Some(Bell::new().map_err(|errno| Failure::of_errno(exit::OS, "cannot open an eventfd", errno))?);
+        self.control = open_control(&loaded.settings)?;
         if loaded.settings.process.daemon {
             match daemon::split()? {
                 Started::Parent(code) => return Ok(Outcome::Parent(code)),
@@ -116,17 +131,27 @@ impl Held {
         // From here on a signal waits to be read, so none can end the process past its cleaning up.
         let signals = Signals::open(signal::MASTER)
             .map_err(|errno| Failure::of_errno(exit::OS, "cannot open the signal descriptor", errno))?;
+        let board = Board::new().map_err(|errno| Failure::of_errno(exit::OS, "cannot map the statistics", errno))?;
         log::become_role(if alone { "server" } else { "master" });
         title::name(c"tidegate");
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
             let settings: &'static Settings = Box::leak(Box::new(settings));
+            privilege::lower(settings)?;
             let listeners = self.listeners.take_sockets();
+            board.enter(0);
+            board.tell(Facts { started_ms: clock::now_ms(), pid: own_pid(), workers_live: 1, ..Facts::default() });
+            let view = View { board: &board, settings, conf_name: &conf_name };
+            let mut control = self.control.take();
             let ready = Box::new(|| self.tell_started(settings, &conf_name, greet));
-            return Ok(worker::run(settings, Given { listeners, bell: None, ready }, Role::Alone));
+            let given = Given { listeners, bell: None, filter: None, control: control.as_mut(), view, ready };
+            let code = worker::run(settings, given, Role::Alone);
+            self.control = control;
+            return Ok(code);
         }
-        let mut master = Master::new(options, settings, conf_name, self, signals);
+        self.filter = privilege::filter(&settings);
+        let mut master = Master::new(options, settings, conf_name, self, signals, board);
         if !master.start() {
             return Err(Failure::new(exit::OS, "no worker can serve; the log has the reason"));
         }
@@ -143,6 +168,7 @@ impl Held {
             report(Severity::Error, Some(errno), format_args!("cannot write the pid file ([Process] PidFile)"));
         }
         report(Severity::Notice, None, format_args!("started with {conf_name}"));
+        privilege::tell(settings);
         if let Some(ready) = self.ready.take() {
             ready.good();
         }
@@ -153,6 +179,9 @@ impl Held {
 
     fn remove(&mut self) {
         self.listeners.remove_paths();
+        if let Some(control) = self.control.take() {
+            control.remove();
+        }
         if let Some(pid_file) = self.pid_file.take() {
             pid_file.remove();
         }
@@ -169,7 +198,7 @@ pub fn limit_open_files(settings: &Settings) {
 /// Opens the log that the settings name; lines go there once it is told [`log::write_to`].
 pub fn open_log(settings: &Settings) -> Result<log::Target, Failure> {
     let path = settings.log.file.as_deref();
-    log::Target::open(path).map_err(|errno| {
+    log::Target::open(path, privilege::log_owner(settings)).map_err(|errno| {
         let shown = path.unwrap_or(Path::new("standard error")).display();
         Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
     })
@@ -182,6 +211,24 @@ fn begin_log(settings: &Settings) -> Result<(), Failure> {
         report(Severity::Warn, None, format_args!("a daemon has no standard error: set [Log] File to keep its log"));
     }
     Ok(())
+}
+
+/// The control socket. One that is only made from the pid file's path is done without where it cannot be.
+fn open_control(settings: &Settings) -> Result<Option<ControlSocket>, Failure> {
+    let Some(Control { path, written }) = &settings.process.control else { return Ok(None) };
+    match ControlSocket::open(path, false) {
+        Ok(control) => Ok(Some(control)),
+        Err(failure) if *written => Err(failure),
+        Err(failure) => {
+            report(Severity::Warn, None, format_args!("{}; -s status will not work", failure.text));
+            Ok(None)
+        }
+    }
+}
+
+/// This process's number, as the status tells it.
+pub fn own_pid() -> u32 {
+    rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
 }
 
 fn lock(path: &Path) -> Result<PidFile, Failure> {

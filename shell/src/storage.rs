@@ -6,6 +6,7 @@
 use rustix::io;
 use tidegate_core::admission::WhenFull;
 use tidegate_core::dispatch::Storage;
+use tidegate_core::stats::Stats;
 
 use crate::files::{cache, listing, open};
 use crate::os::conn::Conn;
@@ -80,7 +81,7 @@ impl FileShape {
 }
 
 /// Everything a worker lives on.
-pub type Lent = (Storage<'static, Conn, Services>, FileMemory);
+pub type Lent<'m> = (Storage<'m, Conn, Services>, FileMemory);
 
 impl Shape {
     pub fn of(settings: &Settings) -> Self {
@@ -103,15 +104,15 @@ impl Shape {
     pub fn bytes(self) -> usize {
         let mut arena = Arena::counting();
         // More than can be addressed is priced as just that, and refused when it is asked for.
-        self.lay(&mut arena).map_or(usize::MAX, |_| arena.taken())
+        self.lay(&mut arena, &Stats::new()).map_or(usize::MAX, |_| arena.taken())
     }
 
     /// The whole, in one mapping.
-    pub fn lend(self, reserve: Reserve) -> io::Result<Lent> {
-        self.lay(&mut Arena::new(self.bytes(), reserve == Reserve::Start)?)
+    pub fn lend<'m>(self, reserve: Reserve, stats: &'m Stats) -> io::Result<Lent<'m>> {
+        self.lay(&mut Arena::new(self.bytes(), reserve == Reserve::Start)?, stats)
     }
 
-    fn lay(self, arena: &mut Arena) -> io::Result<Lent> {
+    fn lay<'m>(self, arena: &mut Arena, stats: &'m Stats) -> io::Result<Lent<'m>> {
         let Self { slots, blocks, block_bytes, clients, elders, files } = self;
         let storage = Storage {
             marks: arena.take(slots)?,
@@ -128,6 +129,7 @@ impl Shape {
             seed: random::seed(),
             elder_cells: arena.take(elders)?,
             elder_places: arena.take(elders)?,
+            stats,
         };
         Ok((storage, files.lay(arena)?))
     }
@@ -143,7 +145,8 @@ mod tests {
             let files = FileShape { entries: 4 * slots, cells: blocks, transfers: 3, listing_bytes: 5_000 };
             let shape = Shape { slots, blocks, block_bytes, clients: slots, elders: slots / 2, files };
             let mut arena = Arena::new(shape.bytes(), false).unwrap();
-            let (storage, files) = shape.lay(&mut arena).unwrap();
+            let stats = Stats::new();
+            let (storage, files) = shape.lay(&mut arena, &stats).unwrap();
             assert_eq!(arena.taken(), shape.bytes());
             assert_eq!((storage.slots.len(), storage.states.len(), storage.block_marks.len()), (slots, slots, blocks));
             assert_eq!(storage.block_memory.len(), blocks * block_bytes);
@@ -155,6 +158,6 @@ mod tests {
     fn what_cannot_be_addressed_has_a_price_and_is_refused() {
         let shape = Shape { slots: usize::MAX, blocks: 8, block_bytes: 256, ..Shape::default() };
         assert_eq!(shape.bytes(), usize::MAX);
-        assert!(shape.lend(Reserve::Use).is_err());
+        assert!(shape.lend(Reserve::Use, &Stats::new()).is_err());
     }
 }

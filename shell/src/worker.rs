@@ -11,19 +11,23 @@ use tidegate_core::http::fault::Fault;
 use tidegate_core::http::status::Status;
 use tidegate_core::listen::Rules;
 use tidegate_core::service::http::{Counts, HttpCounter};
-use tidegate_core::stats::{Counter, Reason};
+use tidegate_core::stats::{Counter, Reason, Stats};
 
+use crate::control::ControlSocket;
 use crate::exit;
 use crate::files::Disk;
 use crate::files::open::Open;
 use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::bell::Bell;
+use crate::os::confine::Filter;
 use crate::os::epoll::{Epoll, Events};
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, title, trim};
+use crate::privilege;
 use crate::services::{self, Services};
 use crate::settings::Settings;
+use crate::status::View;
 use crate::storage::Shape;
 
 /// Between closing the listeners and closing who is at rest: a connection accepted a moment ago is about to ask.
@@ -32,6 +36,8 @@ const GREETING_MS: u64 = 200;
 const SIGNALS: Token = Token::of_world(0);
 /// The bell's token.
 const BELL: Token = Token::of_world(1);
+/// The control socket's token.
+const CONTROL: Token = Token::of_world(2);
 
 /// What a worker is given to live on.
 pub struct Given<'a> {
@@ -39,6 +45,12 @@ pub struct Given<'a> {
     pub listeners: Vec<OwnedFd>,
     /// Shared with the other workers, if there are any.
     pub bell: Option<Bell>,
+    /// Where operators ask, if there is no master to be asked.
+    pub control: Option<&'a mut ControlSocket>,
+    /// What everybody counts, and how it is shown.
+    pub view: View<'a>,
+    /// The calls it is held to from its seal on.
+    pub filter: Option<Filter>,
     /// Called once everything it needs is there; not called if it cannot serve.
     pub ready: Box<dyn FnOnce() + 'a>,
 }
@@ -53,6 +65,14 @@ pub enum Role {
 }
 
 impl Role {
+    /// Its place on the board.
+    const fn place(self) -> u16 {
+        match self {
+            Role::Worker { slot } => slot,
+            Role::Alone => 0,
+        }
+    }
+
     /// The signals this process reads.
     pub const fn signals(self) -> &'static [Signal] {
         match self {
@@ -81,7 +101,11 @@ fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role:
     if let Some(bell) = &given.bell {
         epoll.watch_edge(bell, BELL)?;
     }
-    let (storage, files) = Shape::of(settings).lend(settings.memory.reserve)?;
+    if let Some(control) = &given.control {
+        epoll.watch(&**control, CONTROL, Interest::NONE, Interest::READ)?;
+    }
+    let stats = given.view.board.stats(role.place());
+    let (storage, files) = Shape::of(settings).lend(settings.memory.reserve, stats)?;
     let open = Rc::new(Open::new(files.places));
     let disk = Disk::new(settings, files.cache, files.listing, open.clone());
     let mut net = Linux::new(epoll, given.bell, open);
@@ -108,8 +132,12 @@ fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role:
     if matches!(role, Role::Worker { .. }) && !cfg!(debug_assertions) {
         trim::start_pages();
     }
+    if let Some(filter) = &given.filter {
+        privilege::confine(filter);
+    }
     alloc::seal();
-    let ended = run_loop(&mut net, &mut dispatcher, signals, settings.process.drain_ms, role);
+    let desk = Desk { control: given.control, view: given.view };
+    let ended = run_loop(&mut net, &mut dispatcher, signals, desk, role);
     // Also after a failure: telling it may allocate, and is no longer serving.
     alloc::unseal();
     tell_end(&mut dispatcher);
@@ -121,28 +149,36 @@ fn run_loop(
     net: &mut Linux,
     dispatcher: &mut Connections,
     signals: &Signals,
-    drain_ms: u64,
+    mut desk: Desk<'_>,
     role: Role,
 ) -> io::Result<()> {
     let mut events = Events::default();
-    let mut now_ms = clock::now_ms();
+    let (stats, drain_ms) = (dispatcher.stats(), desk.view.settings.process.drain_ms);
+    let mut woken_us = clock::now_us();
+    let mut now_ms = woken_us / 1_000;
     let (mut drain_at, mut drain_by) = (None, None);
     let mut wall = clock::Wall::default();
     loop {
-        let deadline =
-            [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms)].into_iter().flatten().min();
+        let deadlines = [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms), desk.next_deadline()];
+        let deadline = deadlines.into_iter().flatten().min();
+        publish(stats, clock::now_us().saturating_sub(woken_us));
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
-        now_ms = clock::now_ms();
+        woken_us = clock::now_us();
+        now_ms = woken_us / 1_000;
         if let Some(unix_s) = wall.tick(now_ms) {
             dispatcher.set_wall(unix_s);
         }
         if let Some(bytes) = alloc::news() {
             ::log::error!("allocated {bytes} bytes after the seal: this worker may need more than its price");
         }
-        let (mut signalled, mut passed) = (false, false);
+        let (mut signalled, mut passed, mut asked) = (false, false, false);
         for event in ready {
             match event.token.world() {
-                Some(_) => (signalled, passed) = (signalled || event.token == SIGNALS, passed || event.token == BELL),
+                Some(_) => {
+                    signalled |= event.token == SIGNALS;
+                    passed |= event.token == BELL;
+                    asked |= event.token == CONTROL;
+                }
                 None => dispatcher.on_event(net, now_ms, event),
             }
         }
@@ -151,6 +187,9 @@ fn run_loop(
         }
         if dispatcher.next_deadline().is_some_and(|at_ms| at_ms <= now_ms) {
             dispatcher.on_time(net, now_ms);
+        }
+        if asked || desk.next_deadline().is_some_and(|at_ms| at_ms <= now_ms) {
+            desk.serve(now_ms);
         }
         while let Some(signal) = if signalled { signals.read() } else { None } {
             match signal {
@@ -181,6 +220,35 @@ fn run_loop(
             return Ok(());
         }
     }
+}
+
+/// Where operators ask about the server, in the one process there is.
+struct Desk<'a> {
+    control: Option<&'a mut ControlSocket>,
+    view: View<'a>,
+}
+
+impl Desk<'_> {
+    fn serve(&mut self, now_ms: u64) {
+        if let Some(control) = &mut self.control {
+            control.serve(now_ms, &self.view);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        self.control.as_ref().and_then(|control| control.next_deadline())
+    }
+}
+
+/// Before each wait: what this process counts beside its dispatcher.
+fn publish(stats: &Stats, awake_us: u64) {
+    stats.awake_us.record(awake_us);
+    let (allocations, first_bytes) = alloc::after_seal();
+    stats.allocations.set(allocations as u64);
+    stats.allocated_first_bytes.set(first_bytes as u64);
+    let (left_out, dropped) = log::lost();
+    stats.log_left_out.set(left_out);
+    stats.log_dropped.set(dropped);
 }
 
 fn tell_end(dispatcher: &mut Connections) {

@@ -6,6 +6,7 @@ use tidegate_core::conn::Slot;
 use tidegate_core::dispatch::Storage;
 use tidegate_core::pool::Mark;
 use tidegate_core::service::{BuiltIn, Discard, Echo, Kind, Service};
+use tidegate_core::stats::Stats;
 
 use crate::audit::Audited;
 use crate::services::{Chat, Frame, Lines, Mixed, MixedKind};
@@ -35,6 +36,7 @@ pub struct Memory<C, S: Service> {
     clients: Vec<Client>,
     elder_cells: Vec<u64>,
     elder_places: Vec<u32>,
+    stats: Stats,
 }
 
 impl<C, S: Service> Memory<C, S> {
@@ -54,6 +56,7 @@ impl<C, S: Service> Memory<C, S> {
             clients: vec![Client::default(); slots + 1],
             elder_cells: vec![0; slots],
             elder_places: vec![0; slots],
+            stats: Stats::new(),
         }
     }
 
@@ -73,6 +76,7 @@ impl<C, S: Service> Memory<C, S> {
             seed: [11, 12],
             elder_cells: &mut self.elder_cells,
             elder_places: &mut self.elder_places,
+            stats: &self.stats,
         }
     }
 }

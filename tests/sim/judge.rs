@@ -51,7 +51,7 @@ impl Judge {
         let held = server.blocks_taken();
         assert!(held + RESERVE <= plan.blocks, "the reserve of blocks is held: {held} of {}", plan.blocks);
         if stats.closed(Reason::BlocksDry) > 0 {
-            assert!(stats.blocks_peak as usize + RESERVE > plan.blocks, "evicted while there were blocks");
+            assert!(stats.blocks_peak() as usize + RESERVE > plan.blocks, "evicted while there were blocks");
         }
         let mut busy = false;
         for (listener, socket) in plan.sockets.iter().enumerate() {

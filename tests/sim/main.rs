@@ -8,6 +8,7 @@
 
 mod admitted;
 mod audit;
+mod counted;
 mod directed;
 mod gate;
 mod house;

@@ -195,8 +195,8 @@ fn memory_that_was_never_needed_is_never_touched() {
                 server.on_event(&mut world, round as u64, event);
             }
         }
-        assert!(server.stats().count(Counter::Accepted) >= 600 && server.stats().blocks_peak >= 3);
-        let used = server.stats().blocks_peak as usize * 64;
+        assert!(server.stats().count(Counter::Accepted) >= 600 && server.stats().blocks_peak() >= 3);
+        let used = server.stats().blocks_peak() as usize * 64;
         drop(server);
         assert!(memory.block_memory[used..].iter().all(|byte| *byte == 0xaa), "a block was touched without need");
     }

@@ -6,9 +6,9 @@ pub mod http;
 
 use super::kind::{Directive, Kind, SectionKind};
 use crate::limits::{
-    ACCEPT_RATE_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX, KEEPALIVE_MS_MAX,
-    LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX,
-    WORKERS_MAX,
+    ACCEPT_RATE_MAX, ACCOUNT_BYTES_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX,
+    KEEPALIVE_MS_MAX, LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, SOCKET_BUFFER_BYTES_MAX,
+    TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
 };
 
 /// The sections, in the order in which they are printed.
@@ -49,10 +49,38 @@ const COMMON: &[Directive] = &[
     },
     Directive {
         section: "Process",
+        key: "User",
+        kind: Kind::Text { max_bytes: ACCOUNT_BYTES_MAX },
+        default: "",
+        help: "Who the workers are once everything is open, a name or a number; empty is who started the server.",
+    },
+    Directive {
+        section: "Process",
+        key: "Group",
+        kind: Kind::Text { max_bytes: ACCOUNT_BYTES_MAX },
+        default: "",
+        help: "Their only group, a name or a number; empty is the user's own.",
+    },
+    Directive {
+        section: "Process",
+        key: "Confine",
+        kind: Kind::Switch,
+        default: "off",
+        help: "The kernel ends a worker that asks it for anything serving does not need.",
+    },
+    Directive {
+        section: "Process",
         key: "PidFile",
         kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
         default: "",
         help: "File for the number of the first process; empty for none.",
+    },
+    Directive {
+        section: "Process",
+        key: "ControlSocket",
+        kind: Kind::Text { max_bytes: UNIX_PATH_BYTES_MAX },
+        default: "",
+        help: "Unix socket that `tidegate -s status` asks; empty is the PidFile with .sock behind it.",
     },
     Directive {
         section: "Process",

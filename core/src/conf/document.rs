@@ -7,7 +7,7 @@ use super::directives::of_section;
 use super::entry::Entry;
 use super::fault::Fault;
 use super::kind::{Directive, SectionKind};
-use super::problem::Place;
+use super::problem::{Place, Problem};
 use super::routes::{Answer, Redirect};
 use super::{names, prefixes, routes, value};
 use crate::limits::{ENTRIES_MAX, SECTIONS_MAX};
@@ -199,6 +199,17 @@ impl<'t> Section<'_, 't> {
         let wanted = self.part.zip(directive);
         let is_wanted = move |entry: &&Entry<'t>| wanted.is_some_and(|(part, directive)| entry.is_of(part, directive));
         self.document.entries.iter().filter(is_wanted)
+    }
+
+    /// What to show for a value that the machine has no use for: a number, a name or a path is only known there.
+    /// `None` for a key that was not written.
+    pub fn unfit<'p>(&self, key: &str, must: &'p str) -> Option<Problem<'p>>
+    where
+        't: 'p,
+    {
+        let entry = self.entry(key)?;
+        let fault = Fault::Unfit { directive: entry.directive()?, value: entry.value(), must };
+        Some(Problem::new(entry.place(), fault))
     }
 
     /// Where its heading was written.

@@ -96,6 +96,13 @@ pub enum Fault<'p> {
         path: &'p str,
         line: u32,
     },
+    /// A value of the right kind that this machine has no use for.
+    Unfit {
+        directive: &'static Directive,
+        value: &'p str,
+        /// What it must be here.
+        must: &'p str,
+    },
     /// `-g` without a section, a dot or an equals sign.
     NoAssignment,
     PortMissing,
@@ -193,6 +200,10 @@ impl Fault<'_> {
                     0 => out.write_str(" is already taken by -g"),
                     _ => uwrite!(out, " is already taken on line {}", line),
                 }
+            }
+            Self::Unfit { directive, value, must } => {
+                uwrite!(out, "{} must be {}, not ", directive.key, must)?;
+                write_quoted(out, value)
             }
             Self::NoAssignment => out.write_str("an assignment is Section.Key=value or Section NAME.Key=value"),
             Self::PortMissing => out.write_str("ListenPort is missing; only a unix: address goes without"),

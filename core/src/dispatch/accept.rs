@@ -145,7 +145,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
 
     /// Counts and tells a refusal.
     fn refuse(&mut self, id: usize, peer: Peer, admission: Admission<'_>, refusal: Refusal) {
-        self.kit.stats.add(refusal.counter(), 1);
+        self.kit.stats.add_at(id, refusal.counter());
         let who = sock_ntop(peer);
         match refusal {
             Refusal::Denied => log::warn!("listener {}: {} refused (Allow, Deny)", id, who.as_str()),
@@ -171,8 +171,8 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     fn open(&mut self, net: &mut N, token: Token, conn: N::Conn, peer: Peer, listener: usize) {
-        self.kit.stats.add(Counter::Accepted, 1);
-        self.kit.stats.taken_peak = self.kit.stats.taken_peak.max(self.kit.pool.taken_in_all());
+        self.kit.stats.add_at(listener, Counter::Accepted);
+        self.count_live(listener);
         let at = token.slot as usize;
         let (Some(slot), Some(state)) = (self.slots.get_mut(at), self.states.get_mut(at)) else {
             self.kit.stats.add(Counter::Impossible, 1);
@@ -184,6 +184,12 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             elders.enter(at, self.kit.now_ms);
         }
         self.turn(net, token, at, Why::Step(Cause::Opened));
+    }
+
+    /// Copies what lives from the pool to where others can see it.
+    pub(super) fn count_live(&self, id: usize) {
+        let taken = self.listeners.get(id).map_or(0, |listener| self.kit.pool.taken(listener.share));
+        self.kit.stats.live(id, taken, self.kit.pool.taken_in_all());
     }
 
     pub(super) fn watch_listeners(&mut self, net: &mut N) {
@@ -210,7 +216,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         if let (false, true, Some(at_ms)) = (idle, room, listener.bucket.ready_at(self.kit.now_ms)) {
             self.rate_ms = self.rate_ms.min(at_ms);
             if watched {
-                self.kit.stats.add(Counter::RatesReached, 1);
+                self.kit.stats.add_at(id, Counter::RatesReached);
                 let rate = listener.admission.per_second;
                 log::warn!(
                     "listener {}: {} connections in a second (AcceptRate), others wait in the backlog",
@@ -223,7 +229,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
             return;
         }
         if !room && !self.closed {
-            self.kit.stats.add(Counter::SharesFull, 1);
+            self.kit.stats.add_at(id, Counter::SharesFull);
             let all = self.kit.pool.taken(listener.share);
             if !listener.told {
                 log::warn!("listener {}: all {} connections taken (Connections), others wait in the backlog", id, all);

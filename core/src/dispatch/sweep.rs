@@ -54,7 +54,10 @@ impl<N: Net, S: Service> Dispatcher<'_, N, S> {
             closed + u64::from(self.taken()),
             "accepted = closed + taken"
         );
-        assert_eq!(self.kit.stats.count(Counter::Impossible), 0, "an impossible place was reached");
+        let stats = self.kit.stats;
+        assert_eq!((stats.taken(), stats.blocks_taken() as usize), (self.taken(), blocks), "what others are shown");
+        assert_eq!(stats.life_ms.count(), closed, "a life time for each close");
+        assert_eq!(stats.count(Counter::Impossible), 0, "an impossible place was reached");
         for (id, listener) in self.listeners.iter().enumerate() {
             let due = self.retry_ms != NEVER || self.rate_ms <= self.kit.now_ms;
             assert!(listener.watched == self.wants(listener) || due, "listener {id}: interest");

@@ -1,11 +1,12 @@
 //! A reload: everything that can fail is done beside what serves, then all of it is put into force at once.
 //!
-//! `Daemon`, `PidFile` and `Workers = 0` are what the process became when it started; a file that changes them is
+//! `Daemon`, `PidFile`, `ControlSocket` and `Workers = 0` are what the process became when it started; a file that changes them is
 //! taken all the same, without that change, and the log says so.
 
 use tidegate_core::master::Refusal;
 
 use super::{Master, plan};
+use crate::board;
 use crate::conf::{self, Loaded};
 use crate::exit::{self, Failure};
 use crate::files;
@@ -13,6 +14,7 @@ use crate::listeners::Changed;
 use crate::log::{self, Severity, report};
 use crate::os::trim;
 use crate::price::{self, Machine, Price};
+use crate::privilege;
 use crate::settings::Settings;
 use crate::start;
 
@@ -23,11 +25,17 @@ impl Master<'_> {
         let outcome = self.replace(now_ms);
         self.state.reload_failed = outcome.is_err();
         match outcome {
-            Ok(Changed { kept, opened, closed }) => report(
-                Severity::Notice,
-                None,
-                format_args!("reloaded {}; listeners: {kept} kept, {opened} opened, {closed} closed", self.conf_name),
-            ),
+            Ok(Changed { kept, opened, closed }) => {
+                report(
+                    Severity::Notice,
+                    None,
+                    format_args!(
+                        "reloaded {}; listeners: {kept} kept, {opened} opened, {closed} closed",
+                        self.conf_name
+                    ),
+                );
+                privilege::tell(&self.settings);
+            }
             Err(failure) => {
                 log::report_lines(Severity::Error, &failure.text);
                 report(Severity::Error, None, format_args!("reload failed; the old configuration stays in force"));
@@ -50,6 +58,7 @@ impl Master<'_> {
         // Until the old workers have left, both are there.
         let leaving = Price::of(&self.settings, &machine).workers_full_bytes(self.supervisor.live() as u64);
         price::check_reload(&settings, &price, leaving, &name)?;
+        privilege::check(&settings)?;
         let target = start::open_log(&settings)?;
         let staged = self.held.listeners.stage(&settings.sockets)?;
         self.supervisor.on_reload(plan(&settings), now_ms).map_err(refused)?;
@@ -57,6 +66,10 @@ impl Master<'_> {
         log::write_to(target);
         log::set_level(settings.log.level);
         start::limit_open_files(&settings);
+        self.board.rename(&board::moved(&self.settings.sockets, &settings.sockets));
+        self.facts.reloads = self.facts.reloads.wrapping_add(1);
+        self.board.tell(self.facts);
+        self.held.filter = privilege::filter(&settings);
         self.settings = settings;
         Ok(self.held.listeners.change(staged))
     }
@@ -74,6 +87,13 @@ impl Master<'_> {
         if new.pid_file != now.pid_file {
             kept("PidFile");
             new.pid_file.clone_from(&now.pid_file);
+        }
+        if new.control != now.control {
+            // One that is made from the pid file's path stays with that.
+            if new.control.iter().chain(&now.control).any(|control| control.written) {
+                kept("ControlSocket");
+            }
+            new.control.clone_from(&now.control);
         }
         if new.workers == 0 {
             kept("Workers = 0");

@@ -35,6 +35,13 @@ pub fn now_ms() -> u64 {
     now.tv_sec as u64 * 1_000 + now.tv_nsec as u64 / 1_000_000
 }
 
+/// The same clock in microseconds, for what is shorter.
+#[inline]
+pub fn now_us() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
+}
+
 /// The time of day for a loop: asked for when the second that was told is over.
 #[derive(Debug, Default)]
 pub struct Wall {

@@ -1,7 +1,7 @@
 //! `epoll(7)`, level-triggered, with the core's words: tokens, readiness, interest.
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -82,6 +82,12 @@ impl Epoll {
             let ready = Ready::of(flags.contains(EventFlags::IN), flags.contains(EventFlags::OUT));
             Event { token: Token::from_bits(event.data.u64()), ready: if ended { Ready::BOTH } else { ready } }
         }))
+    }
+}
+
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

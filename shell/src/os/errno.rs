@@ -28,12 +28,13 @@ impl fmt::Display for Told {
 
 /// The names an operator of a server may meet.
 fn name(errno: Errno) -> Option<&'static str> {
-    const NAMES: [(Errno, &str); 46] = [
+    const NAMES: [(Errno, &str); 47] = [
         (Errno::PERM, "EPERM"),
         (Errno::NOENT, "ENOENT"),
         (Errno::SRCH, "ESRCH"),
         (Errno::INTR, "EINTR"),
         (Errno::IO, "EIO"),
+        (Errno::NXIO, "ENXIO"),
         (Errno::BADF, "EBADF"),
         (Errno::CHILD, "ECHILD"),
         (Errno::AGAIN, "EAGAIN"),

@@ -4,14 +4,14 @@
 //! the last holder; a pid file left by a crash is therefore never mistaken for a running server. The pid is written
 //! after the daemon has its final id; in between the file is empty, which a reader takes as "starting".
 
+use core::ffi::CStr;
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::io::{self, Errno};
-use rustix::path::Arg;
 use rustix::process::{Pid, getpid};
 
 /// Tries before giving up on a pid file that others keep removing under us.
@@ -26,10 +26,27 @@ pub fn read_whole(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     if bytes.len() > bytes_max { Err(Errno::FBIG) } else { Ok(bytes) }
 }
 
-/// Opens a log: created if it is not there, appended to. Given a `CStr`, asks for no memory.
-pub fn open_log(path: impl Arg) -> io::Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
-    fs::open(path, flags, Mode::from_raw_mode(0o640))
+/// User and group of a file; what is `None` stays.
+pub type Owner = (Option<Uid>, Option<Gid>);
+
+/// Opens a log: created if it is not there, appended to, and given to the owner if it is created. Asks for no memory.
+///
+/// With an owner the directory may be the owner's too, who could put a link or a pipe in the log's place and have root
+/// write where it points: no link is followed then, and what was there already is not given away. A pipe without a
+/// reader is refused and not waited for.
+pub fn open_log(path: &CStr, owner: Option<Owner>) -> io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let mode = Mode::from_raw_mode(0o640);
+    let Some((user, group)) = owner else { return fs::open(path, flags | OFlags::CREATE, mode) };
+    match fs::open(path, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+        Ok(file) => {
+            // A file system without owners refuses; this process can write it all the same.
+            let _ = fs::fchown(&file, user, group);
+            Ok(file)
+        }
+        Err(Errno::EXIST) => fs::open(path, flags | OFlags::NOFOLLOW, mode),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Writes one line with one call, or drops it: a reader that stopped reading must not stop us.
@@ -92,10 +109,11 @@ impl PidFile {
         if io::pwrite(&self.file, text.as_bytes(), 0)? == text.len() { Ok(()) } else { Err(Errno::NOSPC) }
     }
 
-    /// Removes the file while it is still locked, so that no other server's file is ever removed.
+    /// Removes the file while it is still locked, so that no other server's file is ever removed. Where that is not
+    /// allowed (any more) it is left empty: nobody should find a number in it that is another process's one day.
     pub fn remove(self) {
-        if same_file(&self.file, &self.path) {
-            let _ = fs::unlink(&self.path);
+        if same_file(&self.file, &self.path) && fs::unlink(&self.path).is_err() {
+            let _ = fs::ftruncate(&self.file, 0);
         }
     }
 

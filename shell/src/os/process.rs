@@ -8,7 +8,7 @@ use std::io;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, WaitOptions};
+use rustix::process::{Pid, Resource, Rlimit, WaitOptions, WaitStatus};
 
 /// Which side of a fork this is.
 #[derive(Debug)]
@@ -47,6 +47,20 @@ pub fn fork() -> rustix::io::Result<Fork> {
 pub fn exit_now(code: u8) -> ! {
     // SAFETY: ends the process; nothing of it is used afterwards.
     unsafe { libc::_exit(i32::from(code)) }
+}
+
+/// Runs this in a child and waits for its end. For what is over in a moment and must not change this process.
+pub fn in_child(act: impl FnOnce() -> u8) -> rustix::io::Result<Ended> {
+    match fork()? {
+        Fork::Child => exit_now(act()),
+        Fork::Parent(pid) => loop {
+            match rustix::process::waitpid(Some(pid), WaitOptions::empty()) {
+                Ok(Some((_, status))) if let Some(ended) = ended(status) => return Ok(ended),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        },
+    }
 }
 
 /// A new session without a terminal, and files with exactly the modes we ask for.
@@ -88,11 +102,8 @@ pub fn reap() -> Option<(Pid, Ended)> {
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) => {
-                if let Some(code) = status.exit_status() {
-                    return Some((pid, Ended::Exited(code as u8)));
-                }
-                if let Some(signal) = status.terminating_signal() {
-                    return Some((pid, Ended::Killed(signal)));
+                if let Some(ended) = ended(status) {
+                    return Some((pid, ended));
                 }
             }
             Err(Errno::INTR) => {}
@@ -128,6 +139,12 @@ pub fn open_files_within_reach(files: u32) -> u64 {
 /// How many files this process may have open now.
 pub fn open_files() -> u64 {
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// `None` for one that only stopped.
+fn ended(status: WaitStatus) -> Option<Ended> {
+    let exited = status.exit_status().map(|code| Ended::Exited(code as u8));
+    exited.or_else(|| status.terminating_signal().map(Ended::Killed))
 }
 
 #[cfg(test)]

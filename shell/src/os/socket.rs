@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{self, Mode};
@@ -46,6 +47,20 @@ pub fn listen(address: &Address, backlog: u32, options: Options) -> io::Result<O
             socket
         }
     };
+    set_backlog(&socket, backlog)?;
+    Ok(socket)
+}
+
+/// A local listener that its owner alone can connect to, from the moment its path is there.
+pub fn listen_private(path: &Path, backlog: u32) -> io::Result<OwnedFd> {
+    let socket = open(AddressFamily::UNIX)?;
+    let address = SocketAddrUnix::new(path)?;
+    // The mode of the path is what the mask leaves of 0777 (unix(7)); changed afterwards, it would be open for a moment.
+    // One thread runs, so nobody else makes a file meanwhile.
+    let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let bound = net::bind(&socket, &address);
+    rustix::process::umask(mask);
+    bound?;
     set_backlog(&socket, backlog)?;
     Ok(socket)
 }
@@ -142,6 +157,19 @@ mod tests {
     fn an_address_that_is_not_there_yet_can_be_bound() {
         // TEST-NET-1 (RFC 5737): nobody's.
         assert!(listen(&Address::Ip("192.0.2.1:0".parse().unwrap()), 8, Options::default()).is_ok());
+    }
+
+    #[test]
+    fn a_private_socket_is_its_owners_and_leaves_the_mask_as_it_was() {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = std::env::temp_dir().join(format!("tidegate-private-{}", std::process::id()));
+        let mask = rustix::process::umask(Mode::from_raw_mode(0o022));
+        let listener = listen_private(&path, 1).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(rustix::process::umask(mask).as_raw_mode(), 0o022);
+        assert_eq!(listen_private(&path, 1).unwrap_err(), Errno::ADDRINUSE);
+        drop(listener);
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

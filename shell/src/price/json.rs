@@ -11,12 +11,13 @@ pub fn write(price: &Price) -> String {
     let _ = write!(
         out,
         "\"at_rest_bytes\":{},\"full_load_bytes\":{},\"reload_bytes\":{},\"reserve\":\"{reserve}\",\"files_bytes\":{},\
-         \"forked_bytes\":{},\"process_bytes\":{},\"master\":{},\"workers\":{}}}",
+         \"forked_bytes\":{},\"statistics_bytes\":{},\"process_bytes\":{},\"master\":{},\"workers\":{}}}",
         price.rest_bytes(),
         price.full_bytes(),
         price.reload_bytes(),
         price.files_bytes,
         price.forked_bytes,
+        price.statistics_bytes,
         price.process_bytes,
         price.master,
         price.workers,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Listener, Price};
+use crate::os::shared::CELL_BYTES;
 
 /// Columns of a row's name.
 const NAME_COLUMNS: usize = 44;
@@ -15,6 +16,7 @@ pub fn write(price: &Price) -> String {
     out.head();
     let shared = price.files_bytes + price.forked_bytes;
     out.row("program and libraries, once", shared, shared);
+    out.row("statistics, once", price.statistics_bytes, price.statistics_bytes);
     if price.master {
         out.row("master", price.process_bytes, price.process_bytes);
     }
@@ -36,7 +38,7 @@ pub fn write(price: &Price) -> String {
     }
     out.row("all processes", price.rest_bytes(), price.full_bytes());
     if price.master {
-        let new = price.workers * price.worker_rest_bytes();
+        let new = price.workers * (price.worker_rest_bytes() + CELL_BYTES as u64);
         out.row("all, while a reload replaces the workers", price.rest_bytes() + new, price.reload_bytes());
     }
     let Rows(mut out) = out;

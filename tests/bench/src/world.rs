@@ -130,6 +130,7 @@ impl Rig {
             seed: [0; 2],
             elder_cells: &mut [],
             elder_places: &mut [],
+            stats: Box::leak(Box::default()),
         };
         let mut services = Shipped::new(Echo, Discard, Http::new(OneFile([b'x'; 1024]), (), &[]));
         assert!(services.assign(0, kind));

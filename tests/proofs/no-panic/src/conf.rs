@@ -14,7 +14,7 @@ unsafe extern "C" {
 }
 
 /// Takes any text, or refuses it, as the world pleases.
-struct Page;
+pub struct Page;
 
 impl uWrite for Page {
     type Error = ();
@@ -83,6 +83,17 @@ pub extern "C" fn conf_finish(document: &Document<'static>, file: Lent<u8>) -> u
 #[unsafe(no_mangle)]
 pub extern "C" fn conf_show(problem: &Problem<'static>, file: Lent<u8>) {
     show(problem, file.text());
+}
+
+/// What the world found wrong with a value.
+#[unsafe(no_mangle)]
+pub extern "C" fn conf_unfit(
+    section: &Section<'static, 'static>,
+    key: Lent<u8>,
+    must: Lent<u8>,
+    file: Lent<u8>,
+) -> bool {
+    section.unfit(key.text(), must.text()).map(|problem| show(&problem, file.text())).is_some()
 }
 
 // Looking up.

@@ -13,6 +13,7 @@ mod conf;
 mod http;
 mod parts;
 mod server;
+mod status;
 mod supervisor;
 mod world;
 

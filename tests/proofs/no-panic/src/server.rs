@@ -36,6 +36,7 @@ pub struct LentStorage<State> {
     seed: [u64; 2],
     elder_cells: Lent<u64>,
     elder_places: Lent<u32>,
+    stats: &'static Stats,
 }
 
 impl<State> LentStorage<State> {
@@ -55,6 +56,7 @@ impl<State> LentStorage<State> {
             seed: self.seed,
             elder_cells: self.elder_cells.get(),
             elder_places: self.elder_places.get(),
+            stats: self.stats,
         }
     }
 }
