@@ -10,6 +10,8 @@ pub const NAME: u8 = 2;
 pub const ETAG: u8 = 4;
 /// Bytes of a path that stand for themselves and need no second look.
 pub const PLAIN: u8 = 8;
+/// Those and dots, which need one only at the beginning of a name.
+pub const IN_NAME: u8 = 16;
 
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -28,6 +30,9 @@ const CLASSES: [u8; 256] = {
         }
         if b > 0x20 && b < 0x7f && !is_one_of(b, b"%/.?#\\") {
             classes[byte] |= PLAIN;
+        }
+        if classes[byte] & PLAIN != 0 || b == b'.' {
+            classes[byte] |= IN_NAME;
         }
         byte += 1;
     }

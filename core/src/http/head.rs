@@ -65,7 +65,7 @@ const EMPTY_LINE: u16 = 1 << 14;
 impl Head {
     /// How much of the input is an empty line before the request, which is passed over once (RFC 9112 2.2).
     pub fn leading_empty_line(&mut self, input: &[u8]) -> usize {
-        if self.flags != 0 || self.looked > 1 || !input.starts_with(b"\r\n") {
+        if input.first() != Some(&b'\r') || self.flags != 0 || self.looked > 1 || !input.starts_with(b"\r\n") {
             return 0;
         }
         (self.flags, self.looked) = (EMPTY_LINE, 0);
@@ -82,6 +82,15 @@ impl Head {
         if self.looked > 0 && !self.line_ended(input, limits)? {
             return Ok(false);
         }
+        // In registers while it is read on.
+        let mut head = *self;
+        let read = head.read_lines(input, limits);
+        *self = head;
+        read
+    }
+
+    #[inline(always)]
+    fn read_lines(&mut self, input: &[u8], limits: &Limits) -> Result<bool, Fault> {
         let mut at = self.at as usize;
         loop {
             let rest = input.get(at..).unwrap_or(&[]);

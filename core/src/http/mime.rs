@@ -3,12 +3,15 @@
 /// For names that say nothing.
 pub const UNKNOWN: &str = "application/octet-stream";
 
+/// The bit that makes letters small, and leaves digits and dots what they are.
+const SMALL: u64 = u64::from_ne_bytes([0x20; 8]);
+
 const fn key(extension: &str) -> u64 {
     let bytes = extension.as_bytes();
-    assert!(bytes.len() <= 8);
+    assert!(bytes.len() <= 7 && !bytes.is_empty());
     let (mut key, mut at) = (0, 0);
     while at < bytes.len() {
-        key = key << 8 | bytes[at] as u64;
+        key = key << 8 | (bytes[at] | 0x20) as u64;
         at += 1;
     }
     key
@@ -61,21 +64,19 @@ types! {
 }
 
 /// The content type of a path, by what follows the last dot of its last segment; in any case of letters.
+#[inline]
 pub fn of(path: &[u8]) -> &'static str {
-    let mut key = 0u64;
-    let mut shift = 0u32;
-    for byte in path.iter().rev() {
-        match byte {
-            b'.' => return TYPES.iter().find(|of| of.0 == key).map_or(UNKNOWN, |of| of.1),
-            b'/' => break,
-            byte if shift < 64 => {
-                key |= u64::from(byte.to_ascii_lowercase()) << shift;
-                shift = shift.wrapping_add(8);
-            }
-            _ => break,
-        }
-    }
-    UNKNOWN
+    let word = match path.last_chunk::<8>() {
+        Some(end) => u64::from_be_bytes(*end),
+        None => path.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    // No letter becomes a dot when the bit of small letters is set, and a slash is in no extension.
+    let word = word | SMALL;
+    let dots = word ^ u64::from_ne_bytes([b'.'; 8]);
+    let dots = dots.wrapping_sub(u64::from_ne_bytes([1; 8])) & !dots & u64::from_ne_bytes([0x80; 8]);
+    let bits = dots.trailing_zeros() & !7;
+    let key = word & 1u64.checked_shl(bits).map_or(0, |end| end.wrapping_sub(1));
+    TYPES.iter().find(|of| of.0 == key).map_or(UNKNOWN, |of| of.1)
 }
 
 #[cfg(test)]
@@ -94,6 +95,11 @@ mod tests {
             ("/a.", UNKNOWN),
             ("/a.somethinglong", UNKNOWN),
             ("", UNKNOWN),
+            ("/html", UNKNOWN),
+            ("html", UNKNOWN),
+            ("a/b.c/.js/d", UNKNOWN),
+            ("/x.js", "text/javascript; charset=utf-8"),
+            ("/1.m3u8", "application/vnd.apple.mpegurl"),
         ] {
             assert_eq!(of(path.as_bytes()), kind, "{path}");
         }

@@ -9,29 +9,25 @@ use super::status::Status;
 use crate::blocks::copy;
 use crate::service::Outbox;
 
-/// A line that says a second, written once for as long as it is the same; nothing while the second is none that can be.
+const DATE_LINE_BYTES: usize = 6 + DATE_BYTES + 2;
+
+/// The `Date` line of one second, or none while the clock is not plausible.
 #[derive(Clone, Copy, Debug)]
-pub struct TimeLine<const N: usize> {
+pub struct DateLine {
     second: i64,
-    line: [u8; N],
+    line: [u8; DATE_LINE_BYTES],
     is_known: bool,
 }
 
-/// The `Date` of an answer.
-pub type DateLine = TimeLine<{ 6 + DATE_BYTES + 2 }>;
-
-/// The `Last-Modified` of a file.
-pub type ModifiedLine = TimeLine<{ 15 + DATE_BYTES + 2 }>;
-
 impl DateLine {
     /// Nothing is known yet.
-    pub const NEW: Self = Self::new();
+    pub const NEW: Self = Self { second: 0, line: [0; DATE_LINE_BYTES], is_known: false };
 
-    /// Makes it the line of this second, if that is a plausible time of day.
+    /// Makes it the line of this second.
     #[inline]
     pub fn set(&mut self, unix_s: i64) {
         if self.second != unix_s {
-            self.write(b"Date: ", unix_s, PLAUSIBLE_S);
+            self.rewrite(unix_s);
         }
     }
 
@@ -40,33 +36,13 @@ impl DateLine {
     pub fn now_s(&self) -> i64 {
         if self.is_known { self.second } else { 0 }
     }
-}
-
-impl ModifiedLine {
-    /// Nothing is known yet.
-    pub const NEW: Self = Self::new();
-
-    /// The line of this second; `None` for one that is not known.
-    #[inline]
-    pub fn of(&mut self, unix_s: i64) -> Option<&[u8; 15 + DATE_BYTES + 2]> {
-        if self.second != unix_s {
-            self.write(b"Last-Modified: ", unix_s, 1);
-        }
-        self.is_known.then_some(&self.line)
-    }
-}
-
-impl<const N: usize> TimeLine<N> {
-    const fn new() -> Self {
-        Self { second: 0, line: [0; N], is_known: false }
-    }
 
     #[cold]
-    fn write(&mut self, name: &[u8], unix_s: i64, from_s: i64) {
+    fn rewrite(&mut self, unix_s: i64) {
         (self.second, self.is_known) = (unix_s, false);
-        let Some(text) = date::write(unix_s).filter(|_| unix_s >= from_s) else { return };
+        let Some(text) = date::write(unix_s).filter(|_| unix_s >= PLAUSIBLE_S) else { return };
         let mut room = Outbox::new(&mut self.line);
-        self.is_known = room.write(name) && room.write(&text) && room.write(b"\r\n");
+        self.is_known = room.write(b"Date: ") && room.write(&text) && room.write(b"\r\n");
     }
 }
 
@@ -103,24 +79,6 @@ impl<'o> Response<'o> {
         if date.is_known { self.say(&date.line) } else { self }
     }
 
-    /// As [`Response::begin`], for the status that most answers have.
-    #[inline]
-    pub fn begin_ok(out: &'o mut Outbox<'_>, date: &DateLine) -> Self {
-        const LINE: [u8; 17] = *b"HTTP/1.1 200 OK\r\n";
-        const BOTH: usize = LINE.len() + 6 + DATE_BYTES + 2;
-        let mut response = Self::fresh(out);
-        if date.is_known {
-            let mut both = [0; BOTH];
-            let (line, behind) = both.split_at_mut(LINE.len());
-            copy(line, &LINE);
-            copy(behind, &date.line);
-            response.say(&both);
-        } else {
-            response.say(&LINE);
-        }
-        response
-    }
-
     /// Writes words of ours: as [`Response::put`], for a length the compiler knows.
     #[inline(always)]
     pub fn say<const N: usize>(&mut self, words: &[u8; N]) -> &mut Self {
@@ -148,11 +106,8 @@ impl<'o> Response<'o> {
 
     #[inline]
     pub fn number(&mut self, number: u64) -> &mut Self {
-        let (mut rest, mut digits) = (number, 1usize);
-        while rest > 9 {
-            (rest, digits) = (rest / 10, digits.wrapping_add(1));
-        }
-        let end = self.at.saturating_add(digits);
+        let digits = number.checked_ilog10().unwrap_or(0).wrapping_add(1);
+        let end = self.at.saturating_add(digits as usize);
         let (mut rest, into) = (number, self.room.get_mut(self.at..end).unwrap_or_default());
         for digit in into.iter_mut().rev() {
             *digit = b'0' + (rest % 10) as u8;
@@ -201,6 +156,11 @@ impl<'o> Response<'o> {
     /// What was to be said cannot be said.
     pub(crate) fn fail(&mut self) {
         self.failed = true;
+    }
+
+    /// What was written from `at` on.
+    pub(crate) fn since(&self, at: usize) -> &[u8] {
+        self.room.get(at..self.at).unwrap_or(&[])
     }
 
     /// Whether all of it is there. From now on it is.

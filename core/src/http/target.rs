@@ -4,7 +4,7 @@
 //! logged and opened is one spelling. Whatever a file system might read as something else than a name is refused:
 //! NUL and other control bytes, backslashes, slashes that were encoded, names that begin with a dot.
 
-use super::bytes::{PLAIN, is};
+use super::bytes::{IN_NAME, PLAIN, is, run_of};
 use super::host::is_host;
 
 /// Why a target names nothing here; each is answered differently.
@@ -54,17 +54,17 @@ pub fn path<'b>(target: &'b [u8], into: &'b mut [u8]) -> Result<Path<'b>, Refuse
 /// Whether there is nothing to decode, to resolve or to split off.
 #[inline]
 fn is_spelled_out(target: &[u8]) -> bool {
-    let mut before = 0;
-    for byte in target {
-        // A slash, a plain byte, or a dot; after a slash only the second of them.
-        if !is(*byte, PLAIN) && (before == b'/' || before == 0 && *byte != b'/' || !matches!(byte, b'/' | b'.')) {
+    let mut rest = target;
+    while let [b'/', name @ ..] = rest {
+        if name.first().is_some_and(|first| !is(*first, PLAIN)) {
             return false;
         }
-        before = *byte;
+        rest = name.get(run_of(name, IN_NAME)..).unwrap_or(&[]);
     }
-    target.first() == Some(&b'/')
+    rest.is_empty() && !target.is_empty()
 }
 
+#[cold]
 fn decode<'b>(target: &'b [u8], into: &'b mut [u8]) -> Result<Path<'b>, Refused> {
     let mut rest = match target {
         [b'/', ..] => target,

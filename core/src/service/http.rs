@@ -9,6 +9,7 @@
 mod answer;
 mod counts;
 mod get;
+mod heads;
 mod reply;
 mod routes;
 mod sending;
@@ -20,7 +21,8 @@ pub use routes::{Answered, Body, Piece, Request, Routes};
 pub use sending::COPY_BYTES_MAX;
 pub use site::{Fixed, Route, Site};
 
-use answer::{Answering, MODIFIED_LINES, Manner, NoRoom};
+use answer::{Answering, Manner, NoRoom};
+use heads::Heads;
 use sending::{Sending, Sent};
 
 use super::{Cause, Context, Outbox, Service, Step};
@@ -28,7 +30,7 @@ use crate::files::Files;
 use crate::http::chunk::{Chunk, Chunks, TRAILERS};
 use crate::http::fault::Fault;
 use crate::http::head::{Head, Limits};
-use crate::http::response::{DateLine, ModifiedLine};
+use crate::http::response::DateLine;
 use crate::limits::REQUEST_PATH_BYTES_MAX;
 
 /// Requests answered in one step, so that a client that sends many at once takes turns with the others.
@@ -41,7 +43,7 @@ pub struct Http<'m, F, R = ()> {
     sites: &'m [Site<'m>],
     counts: Counts,
     date: DateLine,
-    modified: [ModifiedLine; MODIFIED_LINES],
+    heads: Heads,
     /// Where a path is decoded; one request at a time.
     path: [u8; REQUEST_PATH_BYTES_MAX],
 }
@@ -74,7 +76,7 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
             sites,
             counts: Counts::new(),
             date: DateLine::NEW,
-            modified: [ModifiedLine::NEW; MODIFIED_LINES],
+            heads: Heads::new(),
             path: [0; REQUEST_PATH_BYTES_MAX],
         }
     }
@@ -86,7 +88,7 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     /// Reads the next request and answers it if it is complete.
     #[inline]
     fn ask(&mut self, state: &mut HttpState, input: &[u8], out: &mut Outbox<'_>, context: &Context<'_, '_>) -> Asked {
-        let Self { files, routes, sites, counts, date, modified, path } = self;
+        let Self { files, routes, sites, counts, date, heads, path } = self;
         let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
         let mut before = state.head;
         let complete = match state.head.read(input, &site.limits) {
@@ -95,7 +97,7 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
         };
         let manner = Manner::of(&state.head);
         let mut answering =
-            Answering { files, routes, counts, date, modified, site, out, sending: &mut state.sending, manner };
+            Answering { files, routes, counts, date, heads, site, out, sending: &mut state.sending, manner };
         if complete.is_ok() && state.head.expects() && state.head.length() <= u32::from(site.limits.body_bytes) {
             // Said also where the body is here already: that does not depend on how it was cut.
             if answering.go_on().is_err() {
@@ -130,11 +132,11 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     /// The request was not complete in time.
     #[cold]
     fn time_out(&mut self, state: &mut HttpState, out: &mut Outbox<'_>, context: &Context<'_, '_>) {
-        let Self { files, routes, sites, counts, date, modified, .. } = self;
+        let Self { files, routes, sites, counts, date, heads, .. } = self;
         let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
         let manner = Manner::of(&state.head);
         let sending = &mut state.sending;
-        let mut answering = Answering { files, routes, counts, date, modified, site, out, sending, manner };
+        let mut answering = Answering { files, routes, counts, date, heads, site, out, sending, manner };
         // Without room there is nobody to tell.
         let _ = answering.refuse(Fault::Timeout, context.listener());
     }
@@ -176,11 +178,14 @@ impl<F: Files, R: Routes> Service for Http<'_, F, R> {
             }
             used = used.wrapping_add(state.head.leading_empty_line(input.get(used..).unwrap_or(&[])));
             let rest = input.get(used..).unwrap_or(&[]);
-            if rest.is_empty() {
-                return if context.ended() { Step::close(input.len()) } else { Step::more(used) };
-            }
             match self.ask(state, rest, out, context) {
-                Asked::Answered(len) => used = used.wrapping_add(len),
+                Asked::Answered(len) => {
+                    used = used.wrapping_add(len);
+                    if used == input.len() && state.sending.is_over() && !context.ended() {
+                        return Step::more(used);
+                    }
+                }
+                Asked::Waits if rest.is_empty() && !context.ended() => return Step::more(used),
                 Asked::Waits if context.ended() => return Step::close(input.len()),
                 Asked::Waits => return Step::more(used),
                 Asked::Last => return Step::close(input.len()),

@@ -26,12 +26,12 @@ impl Head {
         if name.is_empty() {
             return Line::Bad(Fault::Syntax);
         }
-        self.method = if name.len() == 3 && name == b"GET" { Method::Get } else { Method::named(name) };
+        self.method = if rest.starts_with(b"GET ") { Method::Get } else { Method::named(name) };
         let len = run_of_visible(tail);
         let Some((target, b' ', version)) = cut(tail, len) else { return short_or_bad(tail, len) };
         let Some(version) = version.first_chunk::<10>() else { return Line::Short };
         let old = match version {
-            b"HTTP/1.1\r\n" => false,
+            _ if version == b"HTTP/1.1\r\n" => false,
             b"HTTP/1.0\r\n" => true,
             // A later minor version may be treated as the latest known (RFC 9110 2.5).
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n'] => false,

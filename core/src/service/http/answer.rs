@@ -1,6 +1,7 @@
 //! Answering one complete request, or refusing one that is none: everything but files.
 
 use super::counts::{Counts, HttpCounter};
+use super::heads::Heads;
 use super::reply::Reply;
 use super::routes::{Answered, Request, Routes};
 use super::sending::Sending;
@@ -8,16 +9,13 @@ use super::site::{Fixed, Site};
 use crate::files::Files;
 use crate::http::fault::Fault;
 use crate::http::head::{Head, Method};
-use crate::http::response::{DateLine, ModifiedLine, Response};
+use crate::http::response::{DateLine, Response};
 use crate::http::status::Status;
 use crate::http::target::{self, Refused};
 use crate::service::{Context, Outbox};
 
 /// The methods that files and fixed answers know.
 const ALLOW: &[u8] = b"Allow: GET, HEAD, OPTIONS\r\n";
-
-/// `Last-Modified` lines kept, each for as long as no other file's takes its place.
-pub(super) const MODIFIED_LINES: usize = 8;
 
 /// How an answer is to be sent.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +41,7 @@ pub(super) struct Answering<'s, 'm, 'a, F, R> {
     pub routes: &'s mut R,
     pub counts: &'s mut Counts,
     pub date: &'s DateLine,
-    pub modified: &'s mut [ModifiedLine; MODIFIED_LINES],
+    pub heads: &'s mut Heads,
     pub site: &'s Site<'m>,
     pub out: &'s mut Outbox<'a>,
     pub sending: &'s mut Sending,

@@ -1,12 +1,14 @@
 //! Answering with a file: opened, compared with what the client holds, and sent whole or in part.
 
-use super::answer::{Answering, MODIFIED_LINES, NoRoom};
+use super::answer::{Answering, NoRoom};
 use super::counts::HttpCounter;
+use super::heads::Key;
 use super::routes::{Request, Routes};
-use super::sending::{Sending, Sent};
+use super::sending::{COPY_BYTES_MAX, Sending, Sent};
 use crate::files::{Ask, File, Files, OpenError, Opened};
 use crate::http::conditional::{Validators, Verdict};
-use crate::http::etag::{self, ETAG_BYTES};
+use crate::http::date;
+use crate::http::etag;
 use crate::http::head::Method;
 use crate::http::mime;
 use crate::http::range::{self, Ranged};
@@ -124,6 +126,15 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
             }
         };
         let Part { status, first, len } = part;
+        // Nearly always it fits, and is all there at once.
+        if len <= COPY_BYTES_MAX && len <= self.out.room() as u64 {
+            let read = self.out.fill(len as usize, |into| self.files.read(file.id, first, into)).unwrap_or(0) as u64;
+            if read == len {
+                self.files.release(file.id);
+                return Ok((status, len));
+            }
+            self.out.truncate(self.out.written().saturating_sub(read as usize));
+        }
         let mut sending = Sending::file(file.id, first, len, file.by_net);
         match sending.go_on(self.files, self.routes, self.site, self.out) {
             Sent::All => {}
@@ -146,14 +157,38 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         file: &File,
         status: Status,
     ) -> Result<Part, Result<(Status, u64), NoRoom>> {
+        let name = if status == Status::Ok { request.path } else { self.site.not_found.as_bytes() };
+        let name = if name.ends_with(b"/") { self.site.index.as_bytes() } else { name };
+        let kind = mime::of(name);
+        let whole = Part { status, first: 0, len: file.len };
+        let is_usual = status == Status::Ok && self.manner.keeps_alive && !self.manner.old;
+        if !is_usual || request.head.is_conditional() || request.head.has_range() {
+            return self.new_head(request, file, kind, whole, None);
+        }
+        let key = Key::of(file, kind, self.date.now_s());
+        match self.heads.get(&key) {
+            Some(head) if self.out.write(head) => Ok(whole),
+            Some(_) => Err(Err(NoRoom)),
+            None => self.new_head(request, file, kind, whole, Some(key)),
+        }
+    }
+
+    /// The same, where there is none to be copied; kept under its key, if it has one.
+    #[cold]
+    fn new_head(
+        &mut self,
+        request: &Request<'_>,
+        file: &File,
+        kind: &'static str,
+        mut part: Part,
+        key: Option<Key>,
+    ) -> Result<Part, Result<(Status, u64), NoRoom>> {
         let now_s = self.date.now_s();
         // A file from the future was changed by a clock that nobody else has.
-        let line = self.modified.get_mut(file.modified_s as usize % MODIFIED_LINES);
-        let line = line.filter(|_| now_s == 0 || file.modified_s <= now_s).and_then(|line| line.of(file.modified_s));
-        let modified = line.copied();
+        let known = file.modified_s > 0 && (now_s == 0 || file.modified_s <= now_s);
+        let modified = if known { date::write(file.modified_s) } else { None };
         let validators = Validators { etag: etag::write(file.version), modified_s: modified.map(|_| file.modified_s) };
-        let mut part = Part { status, first: 0, len: file.len };
-        if status == Status::Ok && request.head.is_conditional() {
+        if part.status == Status::Ok && request.head.is_conditional() {
             match validators.judge(request.fields(), now_s) {
                 Verdict::Send => {}
                 Verdict::NotModified => part = Part { status: Status::NotModified, first: 0, len: 0 },
@@ -167,33 +202,34 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
                 Ranged::Unsatisfiable => return Err(self.unsatisfiable(file.len)),
             }
         }
-        let mut response = match part.status {
-            Status::Ok => Response::begin_ok(self.out, self.date),
-            status => Response::begin(self.out, status, self.date),
-        };
+        let from = self.out.written();
+        let mut response = Response::begin(self.out, part.status, self.date);
         response.connection(self.manner.keeps_alive, self.manner.old);
         if let Some(modified) = &modified {
-            response.say(modified);
+            response.say(b"Last-Modified: ").say(modified).say(b"\r\n");
         }
-        response.say(&tag_and_ranges(&validators.etag));
+        response.say(b"ETag: ").say(&validators.etag).say(b"\r\nAccept-Ranges: bytes\r\n");
         if file.varies || file.gzip {
             response.say(b"Vary: Accept-Encoding\r\n");
         }
-        if part.status == Status::NotModified {
-            return if response.end() { Ok(part) } else { Err(Err(NoRoom)) };
+        if part.status != Status::NotModified {
+            if file.gzip {
+                response.say(b"Content-Encoding: gzip\r\n");
+            }
+            if part.status == Status::PartialContent {
+                response.say(b"Content-Range: bytes ").number(part.first).say(b"-");
+                response.number(part.first.saturating_add(part.len).saturating_sub(1)).say(b"/").number(file.len);
+                response.say(b"\r\n");
+            }
+            response.say(b"Content-Type: ").put(kind.as_bytes()).say(b"\r\n").length(part.len);
         }
-        if file.gzip {
-            response.say(b"Content-Encoding: gzip\r\n");
+        if !response.end() {
+            return Err(Err(NoRoom));
         }
-        if part.status == Status::PartialContent {
-            response.say(b"Content-Range: bytes ").number(part.first).say(b"-");
-            response.number(part.first.saturating_add(part.len).saturating_sub(1)).say(b"/").number(file.len);
-            response.say(b"\r\n");
+        if let Some(key) = key {
+            self.heads.keep(key, response.since(from));
         }
-        let name = if status == Status::Ok { request.path } else { self.site.not_found.as_bytes() };
-        let name = if name.ends_with(b"/") { self.site.index.as_bytes() } else { name };
-        response.say(b"Content-Type: ").put(mime::of(name).as_bytes()).say(b"\r\nContent-Length: ").number(part.len);
-        if response.say(b"\r\n\r\n").is_whole() { Ok(part) } else { Err(Err(NoRoom)) }
+        Ok(part)
     }
 
     #[cold]
@@ -212,14 +248,4 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         let (line, _) = room.finish();
         self.short(Status::RangeNotSatisfiable, &[line])
     }
-}
-
-/// Two lines in one piece.
-#[inline(always)]
-fn tag_and_ranges(tag: &[u8; ETAG_BYTES]) -> [u8; 6 + ETAG_BYTES + 24] {
-    let mut lines = *b"ETag: \"................\"\r\nAccept-Ranges: bytes\r\n";
-    if let Some(into) = lines.get_mut(6..).and_then(|lines| lines.first_chunk_mut::<ETAG_BYTES>()) {
-        *into = *tag;
-    }
-    lines
 }

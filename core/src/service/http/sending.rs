@@ -68,6 +68,12 @@ impl Sending {
         self.what == What::Nothing
     }
 
+    /// Nothing is on its way, and another answer may follow.
+    #[inline]
+    pub fn is_over(&self) -> bool {
+        self.what == What::Nothing && !self.is_last
+    }
+
     /// A part that was handed over has left.
     pub fn sent(&mut self, bytes: usize) {
         self.offset = self.offset.wrapping_add(bytes as u64);
