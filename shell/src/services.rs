@@ -19,7 +19,8 @@ tidegate_core::service_set! {
     }
 }
 
-/// What a worker adds to the HTTP service: a line for each request, where that is wanted.
+/// What a worker adds to the HTTP service: a line for each request, where that is wanted. Pages of the server's own
+/// would be answered here.
 pub struct Hooks {
     access: [AccessLog; LISTENERS_MAX],
 }
