@@ -101,7 +101,7 @@ impl Disk {
         let cache = Cache::new(cache);
         let cached_max = cache.bytes_max().min(settings.memory.cached_file_bytes as usize) as u64;
         let sites = settings.sockets.iter().map(Site::of).collect();
-        Self { sites, cache, open, cached_max, name: Name::new(), listing }
+        Self { sites, cache, open, cached_max, name: Name::default(), listing }
     }
 
     /// What is remembered of a path, if that is young enough.
@@ -269,7 +269,7 @@ impl Disk {
     }
 }
 
-/// Whether all roots are there and all listings can be made; before anything forks, on the operator's terminal.
+/// Whether all roots are there and all listings can be made.
 pub fn check(settings: &Settings, name: &str) -> Result<(), Failure> {
     for socket in settings.sockets.iter().filter(|socket| socket.has_files()) {
         let section = socket.section();
@@ -365,6 +365,7 @@ fn read_whole(file: &OwnedFd, into: &mut [u8]) -> bool {
 
 /// A number that is another whenever the bytes may be others: from which file it is, its length and its times. The time
 /// of the last change of any kind is among them, because a program may set back the others.
+#[allow(clippy::unnecessary_cast, reason = "the types of these differ from architecture to architecture")]
 fn version(stat: &Stat) -> u64 {
     let parts = [
         stat.st_dev as u64,

@@ -7,7 +7,8 @@ use tidegate_core::service::http::{Answered, Fixed, Http, Reply, Request, Route,
 use tidegate_core::service::{Discard, Echo};
 
 use crate::access;
-use crate::files::Disk;
+use crate::exit::{self, Failure};
+use crate::files::{self, Disk};
 use crate::settings::{self, AccessLog, Settings, Socket};
 
 tidegate_core::service_set! {
@@ -55,6 +56,19 @@ pub fn build(settings: &'static Settings, disk: Disk) -> Services {
         }
     }
     services
+}
+
+/// What can be known before anything forks, on the operator's terminal: that all roots are there, and that nothing is
+/// asked for that would not be served.
+pub fn check(settings: &Settings, name: &str) -> Result<(), Failure> {
+    if let Some(socket) = settings.sockets.iter().find(|socket| socket.http.status) {
+        let section = socket.section();
+        return Err(Failure::new(
+            exit::CONFIG,
+            format!("{name}: {section} Status is not served yet: only off is possible"),
+        ));
+    }
+    files::check(settings, name)
 }
 
 fn site(socket: &'static Socket) -> Site<'static> {

@@ -104,7 +104,7 @@ fn a_file_that_may_not_be_read_is_forbidden_until_it_may() {
         println!("skipped: root may read everything");
     } else {
         let path = web.root().join("1k.txt");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         assert_eq!(web.get("/1k.txt").0, 403);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     }

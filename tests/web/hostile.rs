@@ -107,7 +107,7 @@ fn no_path_and_no_link_leads_out_of_the_root() {
         ] {
             symlink(to, root.join(at)).unwrap();
         }
-        rustix::fs::mkfifoat(rustix::fs::CWD, &root.join("fifo"), rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, root.join("fifo"), rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
         drop(std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap());
     });
     for path in PATHS {

@@ -24,7 +24,7 @@ impl Web {
             let root = server.directory.join("www");
             fs::create_dir_all(&root).unwrap();
             write(&root, "index.html", "<p>start</p>\n");
-            write(&root, "1k.txt", &"0123456789abcdef".repeat(64));
+            write(&root, "1k.txt", "0123456789abcdef".repeat(64));
             fill(&root);
             let www = if socket.contains("Root =") { "" } else { "Root = www" };
             format!(

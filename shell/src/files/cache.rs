@@ -5,6 +5,8 @@
 //! that is replaced while it is being sent stays, unfound, until the last of its readers has left. This knows no
 //! descriptor and no clock: when an entry is too old is for its owner to say.
 
+use core::ops::Range;
+
 use super::name::{Kept, Key};
 
 /// Bytes of one cell. A file takes whole cells, side by side.
@@ -233,20 +235,14 @@ impl Cache {
         let mut at = self.hand;
         // Each time around takes a chance away, and then there is a place unless all is being sent.
         let mut steps = (usize::from(CHANCES) + 1) * (all + cells);
-        'next: while steps > 0 {
+        while steps > 0 {
             if at + cells > all {
                 at = 0;
             }
-            for cell in at..at + cells {
-                steps = steps.saturating_sub(1);
-                let Some(owner) = self.lent.owners[cell].checked_sub(1) else { continue };
-                let entry = &mut self.lent.entries[owner as usize];
-                if entry.readers > 0 || entry.chances > 0 {
-                    entry.chances = entry.chances.saturating_sub(1);
-                    at = (entry.cells_at + entry.cells) as usize;
-                    steps = steps.saturating_sub(1);
-                    continue 'next;
-                }
+            steps = steps.saturating_sub(cells + 1);
+            if let Some(behind) = self.occupied(at..at + cells) {
+                at = behind;
+                continue;
             }
             for cell in at..at + cells {
                 if let Some(owner) = self.lent.owners[cell].checked_sub(1) {
@@ -257,6 +253,17 @@ impl Cache {
             return Some(at);
         }
         None
+    }
+
+    /// Where the first file among these cells ends that is being sent or has a chance left, which it loses.
+    fn occupied(&mut self, mut cells: Range<usize>) -> Option<usize> {
+        cells.find_map(|cell| {
+            let owner = self.lent.owners[cell].checked_sub(1)?;
+            let entry = &mut self.lent.entries[owner as usize];
+            let stays = entry.readers > 0 || entry.chances > 0;
+            entry.chances = entry.chances.saturating_sub(u8::from(entry.readers == 0));
+            stays.then_some((entry.cells_at + entry.cells) as usize)
+        })
     }
 
     /// Makes an entry unfound, and free as soon as nobody reads it.

@@ -86,11 +86,13 @@ pub struct Name {
     text: [u8; REQUEST_PATH_BYTES_MAX + 1 + SIBLING.len()],
 }
 
-impl Name {
-    pub const fn new() -> Self {
+impl Default for Name {
+    fn default() -> Self {
         Self { text: [0; REQUEST_PATH_BYTES_MAX + 1 + SIBLING.len()] }
     }
+}
 
+impl Name {
     /// The parts, one behind the other; an empty name is the root itself. `None` for what the kernel could take for
     /// another name, and for what is too long.
     pub fn set(&mut self, parts: [&[u8]; 2]) -> Option<&CStr> {
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_name_ends_where_it_should_and_holds_no_nul() {
-        let mut name = Name::new();
+        let mut name = Name::default();
         assert_eq!(name.set([b"a/b", b".gz"]), Some(c"a/b.gz"));
         assert_eq!(name.set([b"a", b""]), Some(c"a"));
         assert_eq!(name.set([b"", b""]), Some(c"."));

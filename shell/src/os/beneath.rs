@@ -281,7 +281,7 @@ mod tests {
     fn what_is_neither_file_nor_folder_is_missing_and_opening_it_waits_for_nobody() {
         let trapped = Trapped::new("special");
         let root = trapped.top.join("root");
-        fs::mkfifoat(fs::CWD, &root.join("fifo"), Mode::from_raw_mode(0o600)).unwrap();
+        fs::mkfifoat(fs::CWD, root.join("fifo"), Mode::from_raw_mode(0o600)).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
         for beneath in [&trapped.kernel, &trapped.walking] {
             for name in ["fifo", "socket"] {
@@ -315,7 +315,7 @@ mod tests {
             scope.spawn(|| {
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                     let flags = fs::RenameFlags::EXCHANGE;
-                    fs::renameat_with(fs::CWD, &root.join("swap"), fs::CWD, &root.join("trap"), flags).unwrap();
+                    fs::renameat_with(fs::CWD, root.join("swap"), fs::CWD, root.join("trap"), flags).unwrap();
                 }
             });
             let mut met = [0_u32; 2];
