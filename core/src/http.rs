@@ -21,6 +21,7 @@ pub mod host;
 pub mod method;
 pub mod mime;
 pub mod range;
+pub mod recent;
 pub mod response;
 pub mod status;
 pub mod target;

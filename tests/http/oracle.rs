@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use tidegate_core::http::fault::Fault;
 use tidegate_core::http::head::{Head, Limits};
+use tidegate_core::http::recent::Recent;
 
 const LIMITS: Limits = Limits { head_bytes: 4_096, fields: 64, target_bytes: 2_048, body_bytes: 0 };
 
@@ -114,11 +115,11 @@ fn trimmed(bytes: &[u8]) -> Vec<u8> {
     bytes[from..to].to_vec()
 }
 
-fn ours(bytes: &[u8]) -> Verdict<Fault> {
+fn ours(bytes: &[u8], recent: &mut Recent) -> Verdict<Fault> {
     let mut head = Head::default();
     let skipped = head.leading_empty_line(bytes);
     let rest = &bytes[skipped..];
-    match head.read(rest, &LIMITS) {
+    match head.read(rest, &LIMITS, recent) {
         Ok(false) => Verdict::Short,
         Err(fault) => Verdict::Refused(fault),
         Ok(true) => Verdict::Whole(Understood {
@@ -223,10 +224,11 @@ fn the_oracle_understands_what_we_understand() {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
     let (rounds, seed) = (number("HTTP_FUZZ").unwrap_or(200_000), number("HTTP_SEED").unwrap_or(1));
     let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut recent = Recent::new();
     let mut met: BTreeMap<&str, u64> = BTreeMap::new();
     for round in 0..rounds {
         let bytes = mutated(&mut rng);
-        let (ours, theirs) = (ours(&bytes), theirs(&bytes));
+        let (ours, theirs) = (ours(&bytes, &mut recent), theirs(&bytes));
         let class = match (&ours, &theirs) {
             (Verdict::Whole(ours), Verdict::Whole(theirs)) if ours == theirs => Some("both take it"),
             (Verdict::Short, Verdict::Short) => Some("both wait"),

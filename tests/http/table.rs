@@ -10,7 +10,7 @@
 //! `{timeout}` say what the client does afterwards, `{other}` that it came to the second listener.
 
 use crate::client::{Answer, read};
-use crate::play::{How, Played, Then, play};
+use crate::play::{How, Played, Then, play, play_on};
 
 pub struct Case {
     pub place: String,
@@ -128,16 +128,21 @@ impl Case {
     /// Plays it at once, cut at every byte, dripped, and through a small outbox: always the same bytes.
     pub fn run(&self) {
         let at_once = How { listener: self.listener, ..How::default() };
-        let (played, service) = play(&self.bytes, self.then, &at_once);
+        let (played, mut service) = play(&self.bytes, self.then, &at_once);
         let answers = self.judge(&played);
+        let counted: u64 =
+            tidegate_core::http::status::Status::ALL.iter().map(|status| service.counts().statuses(*status)).sum();
+        assert_eq!(counted, answers.iter().filter(|answer| answer.status != 100).count() as u64, "each is counted");
+        // What it remembers of a conversation changes none.
+        if !self.bytes.windows(6).any(|word| word == b"/count") {
+            let again = play_on(&mut service, &self.bytes, self.then, &at_once);
+            assert_eq!(again, played, "the second time");
+        }
         if let Some(last) = answers.last() {
             self.checks.iter().for_each(|check| examine(last, check));
         } else {
             assert!(self.checks.is_empty(), "checks of no answer");
         }
-        let counted: u64 =
-            tidegate_core::http::status::Status::ALL.iter().map(|status| service.counts().statuses(*status)).sum();
-        assert_eq!(counted, answers.iter().filter(|answer| answer.status != 100).count() as u64, "each is counted");
         let len = self.bytes.len();
         for cut in 0..len {
             let how = How { cuts: vec![cut], ..at_once.clone() };

@@ -30,6 +30,7 @@ use crate::files::Files;
 use crate::http::chunk::{Chunk, Chunks, TRAILERS};
 use crate::http::fault::Fault;
 use crate::http::head::{Head, Limits};
+use crate::http::recent::Recent;
 use crate::http::response::DateLine;
 use crate::limits::REQUEST_PATH_BYTES_MAX;
 
@@ -44,6 +45,7 @@ pub struct Http<'m, F, R = ()> {
     counts: Counts,
     date: DateLine,
     heads: Heads,
+    recent: Recent,
     /// Where a path is decoded; one request at a time.
     path: [u8; REQUEST_PATH_BYTES_MAX],
 }
@@ -77,6 +79,7 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
             counts: Counts::new(),
             date: DateLine::NEW,
             heads: Heads::new(),
+            recent: Recent::new(),
             path: [0; REQUEST_PATH_BYTES_MAX],
         }
     }
@@ -88,10 +91,10 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     /// Reads the next request and answers it if it is complete.
     #[inline]
     fn ask(&mut self, state: &mut HttpState, input: &[u8], out: &mut Outbox<'_>, context: &Context<'_, '_>) -> Asked {
-        let Self { files, routes, sites, counts, date, heads, path } = self;
+        let Self { files, routes, sites, counts, date, heads, recent, path } = self;
         let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
         let mut before = state.head;
-        let complete = match state.head.read(input, &site.limits) {
+        let complete = match state.head.read(input, &site.limits, recent) {
             Ok(false) => return Asked::Waits,
             complete => complete,
         };

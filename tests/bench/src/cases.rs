@@ -6,10 +6,11 @@ use tidegate_core::blocks::{BlockMark, Blocks, Chain, Held};
 use tidegate_core::conf::Document;
 use tidegate_core::event::Token;
 use tidegate_core::pool::Pool;
+use tidegate_core::service::{BuiltIn, Discard, Echo, Service};
 use tidegate_core::text::sock_ntop;
 use tidegate_core::timer::Timers;
 
-use crate::world::{Kind, MESSAGE, Rig, many};
+use crate::world::{Kind, MESSAGE, Rig, many, shipped};
 
 /// Rounds of the shorter of the two runs; a multiple of every batch below.
 pub const ROUNDS: u32 = 2_048;
@@ -29,9 +30,11 @@ pub const CASES: &[Case] = &[
     ("conf-line", "one line of a configuration of 16, parsed and kept", conf_line),
     ("accept", "one accepted connection, in batches of 32", accept),
     ("echo", "one echoed message of 64 bytes, of 64 connections", echo),
+    ("echo-shipped", "the same, the HTTP service beside it", echo_shipped),
     ("visit", "connect, one echoed message, close", visit),
     ("http-short", "a request of three lines for 1 KiB, of 64 connections", http_short),
     ("http-browser", "the same with a browser's head of 400 bytes", http_browser),
+    ("http-cookie", "the same with a cookie in it, so that it is read anew", http_cookie),
 ];
 
 fn pool(n: u32) {
@@ -112,7 +115,7 @@ fn conf_line(n: u32) {
 }
 
 fn accept(n: u32) {
-    let mut rig = Rig::new(SLOTS, Kind::echo);
+    let mut rig = Rig::new(SLOTS, BuiltIn::new(Echo, Discard));
     for _ in 0..n / 32 {
         rig.connect(32);
     }
@@ -120,7 +123,15 @@ fn accept(n: u32) {
 }
 
 fn echo(n: u32) {
-    let mut rig = Rig::new(64, Kind::echo);
+    echo_of(n, BuiltIn::new(Echo, Discard));
+}
+
+fn echo_shipped(n: u32) {
+    echo_of(n, shipped(Kind::echo));
+}
+
+fn echo_of(n: u32, services: impl Service<State: 'static>) {
+    let mut rig = Rig::new(64, services);
     let tokens: Vec<Token> = (0..64).map(|_| rig.connect(1)).collect();
     for round in 0..n {
         rig.say(tokens[round as usize % 64], &MESSAGE);
@@ -129,7 +140,7 @@ fn echo(n: u32) {
 }
 
 fn visit(n: u32) {
-    let mut rig = Rig::new(64, Kind::echo);
+    let mut rig = Rig::new(64, BuiltIn::new(Echo, Discard));
     for _ in 0..n {
         let token = rig.connect(1);
         rig.say(token, &MESSAGE);
@@ -163,8 +174,26 @@ fn http_browser(n: u32) {
     http(n, BROWSER);
 }
 
+/// The same length, and with a cookie no block of fields is remembered.
+const COOKIE: &[u8] = b"GET /1k.txt HTTP/1.1\r\n\
+Host: 192.168.1.10\r\n\
+User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+Accept-Language: en-GB,en;q=0.5\r\n\
+Accept-Encoding: gzip, deflate, br, zstd\r\n\
+Connection: keep-alive\r\n\
+Upgrade-Insecure-Requests: 1\r\n\
+Sec-Fetch-Mode: navigate\r\n\
+Priority: u=0, i\r\n\
+Cookie: sid=0123456789ab\r\n\r\n";
+
+fn http_cookie(n: u32) {
+    assert_eq!(COOKIE.len(), 400);
+    http(n, COOKIE);
+}
+
 fn http(n: u32, request: &'static [u8]) {
-    let mut rig = Rig::new(64, Kind::http);
+    let mut rig = Rig::new(64, shipped(Kind::http));
     let tokens: Vec<Token> = (0..64).map(|_| rig.connect(1)).collect();
     for round in 0..n {
         rig.say(tokens[round as usize % 64], request);

@@ -16,10 +16,9 @@ use tidegate_core::service::{Discard, Echo, Service};
 pub const MESSAGE: [u8; 64] = [b'm'; 64];
 
 type Conn = NonZeroU32;
-pub type Server = Dispatcher<'static, Memory, Shipped<'static>>;
 
 tidegate_core::service_set! {
-    /// As many services as a server has, so that what is counted is what one of them costs among others.
+    /// As many services as a server has: one of them costs more among others than alone.
     pub struct Shipped<'m>, Kind, ShippedState {
         echo: Echo = "echo",
         discard: Discard = "discard",
@@ -107,18 +106,25 @@ impl Net for Memory {
 }
 
 /// A server with one listener, and the world it lives in.
-pub struct Rig {
-    pub server: Server,
+pub struct Rig<S: Service<State: 'static>> {
+    pub server: Dispatcher<'static, Memory, S>,
     pub net: Memory,
     pub now_ms: u64,
 }
 
-impl Rig {
-    pub fn new(connections: usize, kind: Kind) -> Self {
+/// All services, the listener's of this kind.
+pub fn shipped(kind: Kind) -> Shipped<'static> {
+    let mut services = Shipped::new(Echo, Discard, Http::new(OneFile([b'x'; 1024]), (), &[]));
+    assert!(services.assign(0, kind));
+    services
+}
+
+impl<S: Service<State: 'static>> Rig<S> {
+    pub fn new(connections: usize, services: S) -> Self {
         let storage = Storage {
             marks: many::<Mark>(connections),
             slots: many::<Slot<Conn>>(connections),
-            states: many::<<Shipped<'static> as Service>::State>(connections),
+            states: many::<S::State>(connections),
             timer_cells: many(connections),
             timer_places: many(connections),
             block_marks: many::<BlockMark>(64),
@@ -132,8 +138,6 @@ impl Rig {
             elder_places: &mut [],
             stats: Box::leak(Box::default()),
         };
-        let mut services = Shipped::new(Echo, Discard, Http::new(OneFile([b'x'; 1024]), (), &[]));
-        assert!(services.assign(0, kind));
         let (mut server, mut net) = (Dispatcher::new(storage, services), Memory::default());
         server.set_wall(1_784_000_000);
         let rules = Rules { idle_ms: 60_000, request_ms: 10_000, write_ms: 30_000, info: "" };

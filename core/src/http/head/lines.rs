@@ -94,9 +94,11 @@ impl Head {
         match (name.len(), name.first().copied().unwrap_or(0) | 0x20) {
             (4, b'h') if named(name, b"host") => self.host(trimmed(value))?,
             (5, b'r') if named(name, b"range") => self.flags |= RANGE,
+            (6, b'c') if named(name, b"cookie") => self.flags |= SECRET,
             (6, b'e') if named(name, b"expect") => self.expect(trimmed(value)),
             (8, b'i') if named(name, b"if-match") => self.flags |= CONDITIONAL,
             (10, b'c') if named(name, b"connection") => self.connection(value),
+            (13, b'a') if named(name, b"authorization") => self.flags |= SECRET,
             (13, b'i') if named(name, b"if-none-match") => self.flags |= CONDITIONAL,
             (14, b'c') if named(name, b"content-length") => self.content_length(trimmed(value))?,
             (15, b'a') if named(name, b"accept-encoding") => match accept::gzip(value) {
@@ -106,6 +108,7 @@ impl Head {
             },
             (17, b'i') if named(name, b"if-modified-since") => self.flags |= CONDITIONAL,
             (17, b't') if named(name, b"transfer-encoding") => self.transfer_encoding(trimmed(value))?,
+            (19, b'p') if named(name, b"proxy-authorization") => self.flags |= SECRET,
             (19, b'i') if named(name, b"if-unmodified-since") => self.flags |= CONDITIONAL,
             _ => {}
         }

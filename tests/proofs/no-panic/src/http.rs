@@ -9,6 +9,7 @@ use tidegate_core::http::fault::Fault;
 use tidegate_core::http::fields::Fields;
 use tidegate_core::http::head::{Head, Limits};
 use tidegate_core::http::range::{self, Ranged};
+use tidegate_core::http::recent::Recent;
 use tidegate_core::http::response::{DateLine, Response};
 use tidegate_core::http::status::Status;
 use tidegate_core::http::{accept, date, etag, mime, target};
@@ -128,10 +129,10 @@ pub extern "C" fn http_count(
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn http_head(head: &mut Head, input: Lent<u8>, limits: &Limits) -> u64 {
+pub extern "C" fn http_head(head: &mut Head, input: Lent<u8>, limits: &Limits, recent: &mut Recent) -> u64 {
     let input = &*input.get();
     let skipped = head.leading_empty_line(input);
-    match head.read(input, limits) {
+    match head.read(input, limits, recent) {
         Ok(complete) => {
             let facts = [head.keeps_alive(), head.expects(), head.is_conditional(), head.has_range(), head.has_body()];
             let facts = facts.iter().fold(u64::from(complete), |bits, fact| bits << 1 | u64::from(*fact));
