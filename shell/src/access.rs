@@ -1,8 +1,8 @@
 //! The access log: a line for each request that was answered, in the common form or as JSON.
 //!
 //! A line is made in a fixed buffer and handed to the log, which never waits for it: what a full disk or a reader that
-//! stopped does not take is dropped there, counted and told. No limit of lines a second holds here: there is one for
-//! each request, and the operator asked for them.
+//! stopped does not take is dropped there, counted and told. No limit of lines a second holds here, only the
+//! log's own bounds (`MaxSize`, `MaxDaily`): there is one for each request, and the operator asked for them.
 
 use std::fmt::{self, Write as _};
 
@@ -34,7 +34,7 @@ pub fn write(form: AccessLog, request: &Request<'_>, status: Status, len: u64) {
         AccessLog::Json => json(&mut line, request, status.code(), len),
     };
     debug_assert!(whole.is_ok(), "a line that does not fit");
-    log::write_bare(&line.bytes[..line.len]);
+    log::write_bare(str::from_utf8(&line.bytes[..line.len]).unwrap_or_default());
 }
 
 /// `host - - [day/month/year:time zone] "method target version" status bytes`, as tools have read it since NCSA httpd.
@@ -44,7 +44,7 @@ fn common(line: &mut Text, request: &Request<'_>, code: u16, len: u64) -> fmt::R
     let month = usize::try_from(at.month - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"Jan");
     let (sign, zone) = (if at.offset_minutes < 0 { '-' } else { '+' }, at.offset_minutes.abs());
     let word = |bytes, bytes_max| Word { bytes, bytes_max, json: false };
-    writeln!(
+    write!(
         line,
         "{} - - [{:02}/{month}/{:04}:{:02}:{:02}:{:02} {sign}{:02}{:02}] \"{} {} {}\" {code} {len}",
         Who(request.peer()),
@@ -65,7 +65,7 @@ fn common(line: &mut Text, request: &Request<'_>, code: u16, len: u64) -> fmt::R
 fn json(line: &mut Text, request: &Request<'_>, code: u16, len: u64) -> fmt::Result {
     let word = |bytes, bytes_max| Word { bytes, bytes_max, json: true };
     let field = |name, bytes_max| word(request.field(name).unwrap_or_default(), bytes_max);
-    writeln!(
+    write!(
         line,
         "{{\"time\":{},\"client\":\"{}\",\"method\":\"{}\",\"target\":\"{}\",\"version\":\"{}\",\"status\":{code},\
          \"bytes\":{len},\"host\":\"{}\",\"referer\":\"{}\",\"agent\":\"{}\"}}",

@@ -7,8 +7,8 @@ pub mod http;
 use super::kind::{Directive, Kind, SectionKind};
 use crate::limits::{
     ACCEPT_RATE_MAX, ACCOUNT_BYTES_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX,
-    KEEPALIVE_MS_MAX, LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, SOCKET_BUFFER_BYTES_MAX,
-    TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
+    KEEPALIVE_MS_MAX, LISTENERS_MAX, LOG_BYTES_MIN, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX,
+    SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
 };
 
 /// The sections, in the order in which they are printed.
@@ -115,7 +115,7 @@ const COMMON: &[Directive] = &[
         key: "File",
         kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
         default: "stderr",
-        help: "stderr, or the file that messages are added to.",
+        help: "stderr, syslog (or syslog:/path for another socket), or the file that messages are added to.",
     },
     Directive {
         section: "Log",
@@ -123,6 +123,20 @@ const COMMON: &[Directive] = &[
         kind: Kind::Choice(&["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"]),
         default: "notice",
         help: "The least severe messages that are kept.",
+    },
+    Directive {
+        section: "Log",
+        key: "MaxSize",
+        kind: Kind::SizeOrNone { min: LOG_BYTES_MIN, max: 1 << 40 },
+        default: "1M",
+        help: "Before it outgrows this the file is renamed to FILE.1, which it replaces; 0 is no bound.",
+    },
+    Directive {
+        section: "Log",
+        key: "MaxDaily",
+        kind: Kind::SizeOrNone { min: LOG_BYTES_MIN, max: 1 << 40 },
+        default: "4M",
+        help: "Written to the file in any 24 hours, half of it at once, the rest evenly; 0 is no bound.",
     },
     Directive {
         section: "Memory",
@@ -276,7 +290,7 @@ const COMMON: &[Directive] = &[
         key: "UserTimeout",
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "0",
-        help: "The kernel gives up a peer that acknowledges nothing for so long; 0 is the kernel's own limit.",
+        help: "The kernel gives up a peer that acknowledges or takes nothing for so long; 0 is its own limit.",
     },
     Directive {
         section: "Socket",
@@ -386,7 +400,10 @@ mod tests {
     fn bounds_are_the_right_way_round() {
         for directive in DIRECTIVES {
             match directive.kind {
-                Kind::Number { min, max } | Kind::NumberOrAuto { min, max } | Kind::Size { min, max } => {
+                Kind::Number { min, max }
+                | Kind::NumberOrAuto { min, max }
+                | Kind::Size { min, max }
+                | Kind::SizeOrNone { min, max } => {
                     assert!(min < max, "{}", directive.key);
                 }
                 Kind::Choice(words) => assert!(words.len() > 1),

@@ -45,6 +45,11 @@ pub enum Kind {
         min: u64,
         max: u64,
     },
+    /// 0 is none.
+    SizeOrNone {
+        min: u64,
+        max: u64,
+    },
     Time {
         max_ms: u64,
     },
