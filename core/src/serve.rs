@@ -15,7 +15,7 @@ use nb::Error::{Other, WouldBlock};
 use crate::blocks::{Blocks, Held, PARTS_MAX};
 use crate::conn::{Due, Phase, Slot};
 use crate::event::{Ready, Token};
-use crate::limits::{LINGER_MS, LISTENERS_MAX, STEPS_PER_EVENT};
+use crate::limits::{FILE_PARTS_PER_EVENT, LINGER_MS, LISTENERS_MAX, STEPS_PER_EVENT};
 use crate::listen::Rules;
 use crate::net::Net;
 use crate::pool::Pool;
@@ -224,7 +224,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
         let last_word = cause == Cause::Timeout;
         let room = kit.outbox.len().min(kit.blocks.step_room()).saturating_sub(slot.output.len());
         let mut input = kit.scratch.get(..filled).unwrap_or(&[]);
-        let mut steps = 0;
+        let (mut steps, mut file_parts) = (0, 0);
         let next = loop {
             let mut out = Outbox::new(kit.outbox.get_mut(..room).unwrap_or_default());
             let mut context = Context {
@@ -264,7 +264,10 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             }
             match step.next {
                 _ if last_word => break Next::Close,
+                // The part is asked for again at the next turn.
+                Next::Again if file.is_some() && file_parts >= FILE_PARTS_PER_EVENT => break Next::Again,
                 Next::Again if file.is_some() && slot.output.is_empty() => {
+                    file_parts += 1;
                     match send_file(*net, kit.stats, slot, kit.now_ms, file) {
                         Ok((sent, all)) => {
                             kit.service.sent(state, sent);
@@ -273,9 +276,6 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
                             }
                         }
                         Err(reason) => return Fate::Dead(reason),
-                    }
-                    if steps >= STEPS_PER_EVENT {
-                        break Next::Again;
                     }
                     cause = Cause::Drained;
                 }

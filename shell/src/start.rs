@@ -29,6 +29,7 @@ use crate::os::{clock, process, title, trim};
 use crate::price::{self, Machine};
 use crate::privilege;
 use crate::ready::Ready;
+use crate::services;
 use crate::settings::{Control, Destination, Settings};
 use crate::status::View;
 use crate::welcome;
@@ -63,6 +64,7 @@ fn run_logged(start: Start<'_>, loaded: Loaded) -> Result<u8, Failure> {
     price::check_reload(&loaded.settings, &price, start.inheritance.leaving_bytes, &loaded.full_name)?;
     price::check_free(&loaded.settings, &price)?;
     price::check_descriptors(&loaded.settings, &loaded.full_name)?;
+    services::check(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
     privilege::check(&loaded.settings)?;
     let lent = start.inheritance.pid_file.take();
@@ -162,16 +164,17 @@ impl Held {
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
-            self.take_over(&settings)?;
-            privilege::lower(&settings)?;
+            let settings: &'static Settings = Box::leak(Box::new(settings));
+            self.take_over(settings)?;
+            privilege::lower(settings)?;
             let listeners = self.listeners.take_sockets();
             board.enter(0);
             board.tell(Facts { started_ms: clock::now_ms(), pid: own_pid(), workers_live: 1, ..Facts::default() });
-            let view = View { board: &board, settings: &settings, conf_name: &conf_name };
+            let view = View { board: &board, settings, conf_name: &conf_name };
             let mut control = self.control.take();
-            let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
+            let ready = Box::new(|| self.tell_started(settings, &conf_name, greet));
             let given = Given { listeners, bell: None, filter: None, control: control.as_mut(), view, ready };
-            let code = worker::run(&settings, given, Role::Alone);
+            let code = worker::run(settings, given, Role::Alone);
             self.control = control;
             return Ok(code);
         }

@@ -109,10 +109,10 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
                 log::warn!("listener {}: a head over {} bytes (HeadSize)", listener, limits.head_bytes)
             }
             Fault::TooManyFields => {
-                log::warn!("listener {}: more than {} fields (HeadFields)", listener, limits.fields)
+                log::warn!("listener {}: more than {} fields (HeaderCount)", listener, limits.fields)
             }
             Fault::TargetTooLong => {
-                log::warn!("listener {}: a target over {} bytes (TargetSize)", listener, limits.target_bytes);
+                log::warn!("listener {}: a target over {} bytes (TargetLength)", listener, limits.target_bytes);
             }
             Fault::BodyTooLong => {
                 log::warn!("listener {}: a body over {} bytes (BodySize)", listener, limits.body_bytes)

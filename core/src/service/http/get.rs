@@ -90,7 +90,10 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
             OpenError::Failed => self.short(Status::InternalServerError, &[]),
             OpenError::Full => {
                 self.counts.count(HttpCounter::FilesFull);
-                log::warn!("listener {}: no file can be opened any more ([Memory] Files, OpenFiles)", request.listener);
+                log::warn!(
+                    "listener {}: no file can be opened any more ([Memory] Transfers, [Process] OpenFiles)",
+                    request.listener
+                );
                 self.short(Status::ServiceUnavailable, &[b"Retry-After: 1\r\n"])
             }
         }

@@ -41,6 +41,11 @@ impl<'i> Request<'i> {
         self.head.method_name(self.bytes)
     }
 
+    /// Whether it is of HTTP/1.0.
+    pub fn is_old(&self) -> bool {
+        self.head.is_old()
+    }
+
     /// The target as it was sent.
     pub fn target(&self) -> &'i [u8] {
         self.head.target(self.bytes)

@@ -3,14 +3,12 @@
 use super::routes::{Piece, Routes};
 use super::site::{Fixed, Site};
 use crate::files::Files;
+use crate::limits::FILE_PART_BYTES_MAX;
 use crate::service::{FilePart, Outbox};
 
 /// A file of at most this many bytes is copied behind its head, so that both leave in one send: a copy of that size
 /// costs less than a second system call.
 pub const COPY_BYTES_MAX: u64 = 8 * 1024;
-
-/// Bytes of a file handed to the world at once, so that a fast client with a long file leaves turns to the others.
-const PART_BYTES_MAX: u64 = 64 * 1024;
 
 /// Pieces of a page asked for in one step, so that one that never says anything cannot hold up the others.
 const PIECES_PER_STEP: usize = 64;
@@ -132,7 +130,7 @@ impl Sending {
         if self.left == 0 {
             return Sent::All;
         }
-        let len = self.left.min(PART_BYTES_MAX) as usize;
+        let len = self.left.min(FILE_PART_BYTES_MAX) as usize;
         out.file(FilePart { id: self.id, offset: self.offset, len });
         Sent::Some
     }
