@@ -12,6 +12,7 @@ pub mod accept;
 pub mod bytes;
 pub mod chunk;
 pub mod conditional;
+pub mod counts;
 pub mod date;
 pub mod etag;
 pub mod fault;

@@ -16,12 +16,14 @@ pub use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 
 use ufmt::{Formatter, uDisplay, uWrite, uwrite};
 
+use crate::http::counts::Counts;
+use crate::http::status::Status as HttpStatus;
 use crate::limits::LISTENERS_MAX;
 use crate::stats::{CLOSES_KEPT, Stats};
 use crate::text::write_socket;
 
 /// Parts of a report, in either form. The listeners and closes that are not there are empty ones.
-pub const PARTS: usize = LISTENERS_MAX + CLOSES_KEPT + 7;
+pub const PARTS: usize = LISTENERS_MAX + CLOSES_KEPT + 8;
 
 /// The longest part: three texts of the longest kind, escaped, and the numbers beside them.
 pub const PART_BYTES_MAX: usize = 6 * 1024;
@@ -105,6 +107,7 @@ enum Part {
     Listener(usize),
     Totals,
     Counts,
+    Http,
     Replies,
     Lives,
     WakeUps,
@@ -116,7 +119,8 @@ impl Part {
     const fn of(number: usize) -> Self {
         const TOTALS: usize = LISTENERS_MAX + 1;
         const COUNTS: usize = TOTALS + 1;
-        const REPLIES: usize = COUNTS + 1;
+        const HTTP: usize = COUNTS + 1;
+        const REPLIES: usize = HTTP + 1;
         const LIVES: usize = REPLIES + 1;
         const WAKE_UPS: usize = LIVES + 1;
         const CLOSES: usize = WAKE_UPS + 1;
@@ -127,6 +131,7 @@ impl Part {
             1..TOTALS => Part::Listener(number - 1),
             TOTALS => Part::Totals,
             COUNTS => Part::Counts,
+            HTTP => Part::Http,
             REPLIES => Part::Replies,
             LIVES => Part::Lives,
             WAKE_UPS => Part::WakeUps,
@@ -173,6 +178,11 @@ impl uDisplay for N {
 
 fn n(number: impl Into<u64>) -> N {
     N(number.into())
+}
+
+/// The statuses that were ever sent.
+fn answered(http: &Counts) -> impl Iterator<Item = HttpStatus> + '_ {
+    HttpStatus::ALL.iter().copied().filter(|status| http.statuses(*status) > 0)
 }
 
 /// The section as the configuration writes it.

@@ -165,7 +165,7 @@ impl<'a> Master<'a> {
             self.show_title();
             self.tell_facts();
             if let Some(control) = &mut self.held.control {
-                let view = View { board: &self.board, settings: &self.settings, conf_name: &self.conf_name };
+                let view = View { board: self.board, settings: &self.settings, conf_name: &self.conf_name };
                 control.serve(now_ms, &view);
             }
             let control = self.held.control.as_ref();
@@ -278,7 +278,8 @@ impl<'a> Master<'a> {
         self.signals = None;
         self.successor = None;
         let settings: &'static Settings = Box::leak(Box::new(mem::take(&mut self.settings)));
-        let view = View { board: &self.board, settings, conf_name: &self.conf_name };
+        let conf_name = mem::take(&mut self.conf_name).leak();
+        let view = View { board: self.board, settings, conf_name };
         let given = self.held.become_given(self.told.take(), view);
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");

@@ -3,13 +3,15 @@
 use tidegate_core::http::head::Limits;
 use tidegate_core::http::status::Status;
 use tidegate_core::limits::LISTENERS_MAX;
-use tidegate_core::service::http::{Answered, Fixed, Http, Reply, Request, Route, Routes, Site};
+use tidegate_core::service::http::{Access, Answered, Fixed, Http, Pages, Piece, Reply, Request, Route, Routes, Site};
 use tidegate_core::service::{Discard, Echo};
+use tidegate_core::stats::Stats;
 
 use crate::access;
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::files::{self, Disk};
 use crate::settings::{self, AccessLog, Settings, Socket};
+use crate::status::View;
 
 tidegate_core::service_set! {
     /// The services of the shipped binary.
@@ -20,16 +22,21 @@ tidegate_core::service_set! {
     }
 }
 
-/// What a worker adds to the HTTP service: a line for each request, where that is wanted. Pages of the server's own
-/// would be answered here.
+/// What a worker adds to the HTTP service: the pages about the server, and a line for each request, where that is
+/// wanted.
 pub struct Hooks {
+    pub pages: Pages<'static, View<'static>>,
     access: [AccessLog; LISTENERS_MAX],
 }
 
 impl Routes for Hooks {
     #[inline]
-    fn answer(&mut self, _: &Request<'_>, _: &mut Reply<'_>) -> Answered {
-        Answered::No
+    fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Answered {
+        self.pages.answer(request, reply)
+    }
+
+    fn piece(&mut self, page: u32, at: u32, into: &mut Piece<'_, '_>) -> Option<u32> {
+        self.pages.piece(page, at, into)
     }
 
     #[inline]
@@ -42,13 +49,14 @@ impl Routes for Hooks {
 }
 
 /// Builds all services and gives each listener its own. What they keep of the settings they keep for ever.
-pub fn build(settings: &'static Settings, disk: Disk) -> Services {
+pub fn build(settings: &'static Settings, disk: Disk, stats: &'static Stats, view: View<'static>) -> Services {
     let mut access = [AccessLog::Off; LISTENERS_MAX];
     for (form, socket) in access.iter_mut().zip(&settings.sockets) {
         *form = socket.http.access_log;
     }
     let sites: Vec<Site<'static>> = settings.sockets.iter().map(site).collect();
-    let http = Http::new(disk, Hooks { access }, sites.leak());
+    let pages = Pages::new(view, settings.sockets.iter().map(may_see).collect::<Vec<_>>().leak());
+    let http = Http::new(disk, Hooks { pages, access }, sites.leak(), &stats.http);
     let mut services = Services::new(Echo, Discard, http);
     for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
         if let Some(kind) = Kind::named(&socket.service) {
@@ -61,14 +69,11 @@ pub fn build(settings: &'static Settings, disk: Disk) -> Services {
 /// What can be known before anything forks, on the operator's terminal: that all roots are there, and that nothing is
 /// asked for that would not be served.
 pub fn check(settings: &Settings, name: &str) -> Result<(), Failure> {
-    if let Some(socket) = settings.sockets.iter().find(|socket| socket.http.status) {
-        let section = socket.section();
-        return Err(Failure::new(
-            exit::CONFIG,
-            format!("{name}: {section} Status is not served yet: only off is possible"),
-        ));
-    }
     files::check(settings, name)
+}
+
+fn may_see(socket: &'static Socket) -> Access<'static> {
+    if socket.http.status { Access::Only(&socket.http.status_allow) } else { Access::None }
 }
 
 fn site(socket: &'static Socket) -> Site<'static> {

@@ -48,7 +48,7 @@ pub struct Given<'a> {
     /// Where operators ask, if there is no master to be asked.
     pub control: Option<&'a mut ControlSocket>,
     /// What everybody counts, and how it is shown.
-    pub view: View<'a>,
+    pub view: View<'static>,
     /// The calls it is held to from its seal on.
     pub filter: Option<Filter>,
     /// Called once everything it needs is there; not called if it cannot serve.
@@ -109,7 +109,7 @@ fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role:
     let open = Rc::new(Open::new(files.places));
     let disk = Disk::new(settings, files.cache, files.listing, open.clone());
     let mut net = Linux::new(epoll, given.bell, open);
-    let mut dispatcher = Dispatcher::new(storage, services::build(settings, disk));
+    let mut dispatcher = Dispatcher::new(storage, services::build(settings, disk, stats, given.view));
     for (socket, fd) in settings.sockets.iter().zip(given.listeners) {
         let rules = Rules {
             idle_ms: socket.idle_ms,
@@ -140,7 +140,7 @@ fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role:
     let ended = run_loop(&mut net, &mut dispatcher, signals, desk, role);
     // Also after a failure: telling it may allocate, and is no longer serving.
     alloc::unseal();
-    tell_end(&mut dispatcher);
+    tell_end(&dispatcher);
     ended
 }
 
@@ -199,6 +199,7 @@ fn run_loop(
                         title::set("tidegate: worker process is shutting down");
                     }
                     dispatcher.stop_accepting(net, now_ms);
+                    dispatcher.service().http.routes.pages.draining = true;
                     drain_at = Some(now_ms.saturating_add(GREETING_MS));
                     drain_by = Some(if drain_ms == 0 { u64::MAX } else { now_ms.saturating_add(drain_ms) });
                 }
@@ -252,9 +253,9 @@ fn publish(stats: &Stats, awake_us: u64) {
     stats.log_dropped.set(lost as u64);
 }
 
-fn tell_end(dispatcher: &mut Connections) {
-    tell_http(dispatcher.service().http.counts());
+fn tell_end(dispatcher: &Connections) {
     let stats = dispatcher.stats();
+    tell_http(&stats.http);
     let (allocations, _) = alloc::after_seal();
     ::log::info!(
         "served {} connections, {} bytes in, {} out; allocations after the seal: {allocations}",

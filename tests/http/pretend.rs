@@ -217,5 +217,5 @@ impl Routes for Program {
 pub type Service = Http<'static, Pretend, Program>;
 
 pub fn service(hands_over: bool) -> Service {
-    Http::new(Pretend { hands_over, ..Pretend::default() }, Program::default(), SITES)
+    Http::new(Pretend { hands_over, ..Pretend::default() }, Program::default(), SITES, Box::leak(Box::default()))
 }

@@ -75,7 +75,7 @@ impl Files for Pages {
 }
 
 pub fn service() -> Http<'static, Pages> {
-    Http::new(Pages::default(), (), SITES)
+    Http::new(Pages::default(), (), SITES, Box::leak(Box::default()))
 }
 
 /// A few requests, all the answers to them, where each answer begins, and whether the server closes after the last.

@@ -7,7 +7,6 @@
 //! known; a request that only asks for something there is not keeps it.
 
 mod answer;
-mod counts;
 mod get;
 mod heads;
 mod pages;
@@ -16,7 +15,7 @@ mod routes;
 mod sending;
 mod site;
 
-pub use counts::{Counts, HttpCounter};
+pub use crate::http::counts::{Counts, HttpCounter};
 pub use pages::{Access, Pages};
 pub use reply::Reply;
 pub use routes::{Answered, Body, Piece, Request, Routes};
@@ -45,7 +44,7 @@ pub struct Http<'m, F, R = ()> {
     pub files: F,
     pub routes: R,
     sites: &'m [Site<'m>],
-    counts: Counts,
+    counts: &'m Counts,
     date: DateLine,
     heads: Heads,
     recent: Recent,
@@ -83,13 +82,14 @@ enum Asked {
 }
 
 impl<'m, F: Files, R: Routes> Http<'m, F, R> {
-    /// `sites` in the order of the listeners; one that has none is served by the default.
-    pub fn new(files: F, routes: R, sites: &'m [Site<'m>]) -> Self {
+    /// `sites` in the order of the listeners; one that has none is served by the default. What is counted goes to
+    /// `counts`, as a rule the dispatcher's [`Stats::http`](crate::stats::Stats::http).
+    pub fn new(files: F, routes: R, sites: &'m [Site<'m>], counts: &'m Counts) -> Self {
         Self {
             files,
             routes,
             sites,
-            counts: Counts::new(),
+            counts,
             date: DateLine::NEW,
             heads: Heads::new(),
             recent: Recent::new(),
@@ -98,7 +98,7 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     }
 
     pub fn counts(&self) -> &Counts {
-        &self.counts
+        self.counts
     }
 
     /// Reads the next request and answers it if it is complete.

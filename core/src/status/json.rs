@@ -3,8 +3,10 @@
 use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
-use super::{Part, Status, n, write_address, write_section};
+use super::{Part, Status, answered, n, write_address, write_section};
 use crate::histogram::Histogram;
+use crate::http::counts::HttpCounter;
+use crate::http::fault::Fault;
 use crate::stats::{Counter, LISTENER_GONE, Reason};
 use crate::text::sock_ntop;
 
@@ -14,6 +16,7 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Listener(at) => listener(status, at, out),
         Part::Totals => totals(status, out),
         Part::Counts => counts(status, out),
+        Part::Http => http(status, out),
         Part::Replies => histogram("reply_ms", &status.totals.reply_ms, out),
         Part::Lives => histogram("life_ms", &status.totals.life_ms, out),
         Part::WakeUps => histogram("awake_us", &status.totals.awake_us, out),
@@ -100,6 +103,19 @@ fn totals<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
 fn counts<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
     members(out, "counts", Counter::ALL.iter().map(|counter| (counter.name(), status.totals.count(*counter))))?;
     members(out, "closed", Reason::ALL.iter().map(|reason| (reason.name(), status.totals.closed(*reason))))
+}
+
+fn http<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    let http = &status.totals.http;
+    members(out, "http", HttpCounter::ALL.iter().map(|counter| (counter.name(), http.of(*counter))))?;
+    members(out, "http_faults", Fault::ALL.iter().map(|fault| (fault.name(), http.faults(*fault))))?;
+    out.write_str(",\"http_statuses\":{")?;
+    let mut between = "";
+    for status in answered(http) {
+        uwrite!(out, "{}\"{}\":{}", between, status.code(), n(http.statuses(status)))?;
+        between = ",";
+    }
+    out.write_str("}")
 }
 
 fn members<W: uWrite + ?Sized>(

@@ -7,6 +7,9 @@ use ufmt::{uWrite, uwrite};
 use super::escape::{Style, escaped};
 use super::{Status, n, write_address, write_section};
 use crate::histogram::{BUCKETS, Histogram};
+use crate::http::counts::HttpCounter;
+use crate::http::fault::Fault;
+use crate::http::status::Status as HttpStatus;
 use crate::stats::{Counter, Reason};
 
 /// What a scraper is told the text is.
@@ -14,6 +17,9 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Buckets of a histogram in one piece.
 const BUCKETS_PER_PIECE: usize = 8;
+
+/// Statuses in one piece.
+const STATUSES_PER_PIECE: usize = 12;
 
 /// One family: its name behind `tidegate_`, its type, what it is, and its samples.
 struct Family {
@@ -40,6 +46,8 @@ enum Samples {
     /// Two or more for each listener, told apart by a limit.
     Limits(&'static [(&'static str, Counter)]),
     Reasons,
+    HttpStatuses,
+    HttpFaults,
     LogLines,
     /// In so many parts of a second.
     Histogram(for<'a> fn(&'a Status<'_>) -> &'a Histogram, u64),
@@ -100,6 +108,28 @@ const FAMILIES: &[Family] = &[
     gauge("blocks", "Blocks held.", Samples::One(|s| s.totals.blocks_taken().into())),
     gauge("blocks_peak", "The most blocks one worker ever held.", Samples::One(|s| s.totals.blocks_peak().into())),
     gauge("blocks_limit", "Blocks of one worker.", Samples::One(|s| s.blocks.into())),
+    counter(
+        "http_requests_total",
+        "Complete HTTP requests.",
+        Samples::One(|s| s.totals.http.of(HttpCounter::Requests)),
+    ),
+    counter("http_responses_total", "HTTP answers, by the status.", Samples::HttpStatuses),
+    counter("http_faults_total", "What was no HTTP request, by what was wrong.", Samples::HttpFaults),
+    counter(
+        "http_unchanged_total",
+        "HTTP answers that a condition made short.",
+        Samples::One(|s| s.totals.http.of(HttpCounter::Unchanged)),
+    ),
+    counter(
+        "http_files_full_total",
+        "HTTP requests refused because no file could be opened any more.",
+        Samples::One(|s| s.totals.http.of(HttpCounter::FilesFull)),
+    ),
+    counter(
+        "http_broken_total",
+        "HTTP answers that could not be finished.",
+        Samples::One(|s| s.totals.http.of(HttpCounter::Broken)),
+    ),
     counter(
         "allocations_after_seal_total",
         "Allocations of serving workers; anything but 0 is a defect.",
@@ -173,6 +203,20 @@ impl Family {
                 for reason in Reason::ALL {
                     uwrite!(out, "tidegate_{}{{reason=\"{}\"}} ", name, reason.name())?;
                     uwrite!(out, "{}\n", n(status.totals.closed(*reason)))?;
+                }
+            }
+            Samples::HttpStatuses => {
+                let statuses = HttpStatus::ALL.iter().skip(piece.saturating_mul(STATUSES_PER_PIECE));
+                for code in statuses.clone().take(STATUSES_PER_PIECE) {
+                    uwrite!(out, "tidegate_{}{{status=\"{}\"}} ", name, code.code())?;
+                    uwrite!(out, "{}\n", n(status.totals.http.statuses(*code)))?;
+                }
+                return Ok(statuses.len() > STATUSES_PER_PIECE);
+            }
+            Samples::HttpFaults => {
+                for fault in Fault::ALL {
+                    uwrite!(out, "tidegate_{}{{fault=\"{}\"}} ", name, fault.name())?;
+                    uwrite!(out, "{}\n", n(status.totals.http.faults(*fault)))?;
                 }
             }
             Samples::LogLines => {

@@ -3,8 +3,10 @@
 use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
-use super::{LAST_WORDS, Part, Status, n, write_address, write_section};
+use super::{LAST_WORDS, Part, Status, answered, n, write_address, write_section};
 use crate::histogram::Histogram;
+use crate::http::counts::HttpCounter;
+use crate::http::fault::Fault;
 use crate::stats::{Counter, LISTENER_GONE, Reason};
 use crate::text::sock_ntop;
 
@@ -14,6 +16,7 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Listener(at) => listener(status, at, out),
         Part::Totals => totals(status, out),
         Part::Counts => counts(status, out),
+        Part::Http => http(status, out),
         Part::Replies => {
             histogram("replies, from the first byte asked to the last answered", &status.totals.reply_ms, "ms", out)
         }
@@ -99,6 +102,21 @@ fn counts<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
     happened(out, counts)?;
     out.write_str("\nclosed:")?;
     happened(out, Reason::ALL.iter().map(|reason| (reason.name(), totals.closed(*reason))))?;
+    out.write_str("\n")
+}
+
+fn http<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    let http = &status.totals.http;
+    if answered(http).next().is_none() {
+        return Ok(());
+    }
+    out.write_str("http:")?;
+    happened(out, HttpCounter::ALL.iter().map(|counter| (counter.name(), http.of(*counter))))?;
+    happened(out, Fault::ALL.iter().map(|fault| (fault.name(), http.faults(*fault))))?;
+    out.write_str("; answered:")?;
+    for status in answered(http) {
+        uwrite!(out, " {} {} times", status.code(), n(http.statuses(status)))?;
+    }
     out.write_str("\n")
 }
 

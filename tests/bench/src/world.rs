@@ -114,7 +114,8 @@ pub struct Rig<S: Service<State: 'static>> {
 
 /// All services, the listener's of this kind.
 pub fn shipped(kind: Kind) -> Shipped<'static> {
-    let mut services = Shipped::new(Echo, Discard, Http::new(OneFile([b'x'; 1024]), (), &[]));
+    let mut services =
+        Shipped::new(Echo, Discard, Http::new(OneFile([b'x'; 1024]), (), &[], Box::leak(Box::default())));
     assert!(services.assign(0, kind));
     services
 }

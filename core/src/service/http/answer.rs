@@ -1,12 +1,12 @@
 //! Answering one complete request, or refusing one that is none: everything but files.
 
-use super::counts::{Counts, HttpCounter};
 use super::heads::Heads;
 use super::reply::Reply;
 use super::routes::{Answered, Request, Routes};
 use super::sending::Sending;
 use super::site::{Fixed, Site};
 use crate::files::Files;
+use crate::http::counts::{Counts, HttpCounter};
 use crate::http::fault::Fault;
 use crate::http::head::{Head, Method};
 use crate::http::response::{DateLine, Response};
@@ -39,7 +39,7 @@ pub(super) struct NoRoom;
 pub(super) struct Answering<'s, 'm, 'a, F, R> {
     pub files: &'s mut F,
     pub routes: &'s mut R,
-    pub counts: &'s mut Counts,
+    pub counts: &'s Counts,
     pub date: &'s DateLine,
     pub heads: &'s mut Heads,
     pub site: &'s Site<'m>,

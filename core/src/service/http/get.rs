@@ -1,12 +1,12 @@
 //! Answering with a file: opened, compared with what the client holds, and sent whole or in part.
 
 use super::answer::{Answering, NoRoom};
-use super::counts::HttpCounter;
 use super::heads::Key;
 use super::routes::{Request, Routes};
 use super::sending::{COPY_BYTES_MAX, Sending, Sent};
 use crate::files::{Ask, File, Files, OpenError, Opened};
 use crate::http::conditional::{Validators, Verdict};
+use crate::http::counts::HttpCounter;
 use crate::http::date;
 use crate::http::etag;
 use crate::http::head::Method;

@@ -15,6 +15,7 @@ use tidegate_core::http::status::Status;
 use tidegate_core::http::{accept, date, etag, mime, target};
 use tidegate_core::service::Outbox;
 use tidegate_core::service::http::{Answered, Http, HttpCounter, Piece, Reply, Request, Routes, Site};
+use tidegate_core::stats::Stats;
 
 use crate::world::{Lent, lent_bytes, number};
 
@@ -113,8 +114,12 @@ impl Routes for Program {
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn http_new(at: &mut MaybeUninit<Http<'static, Files, Program>>, sites: Lent<Site<'static>>) {
-    at.write(Http::new(Files, Program, sites.get()));
+pub extern "C" fn http_new(
+    at: &mut MaybeUninit<Http<'static, Files, Program>>,
+    sites: Lent<Site<'static>>,
+    stats: &'static Stats,
+) {
+    at.write(Http::new(Files, Program, sites.get(), &stats.http));
 }
 
 #[unsafe(no_mangle)]

@@ -1,7 +1,10 @@
-//! What was asked and how it was answered, counted.
+//! What was asked and how it was answered, counted: a part of [`Stats`](crate::stats::Stats).
+
+use core::cell::Cell;
 
 use crate::http::fault::Fault;
 use crate::http::status::Status;
+use crate::stats::sum;
 
 crate::stats::named_enum! {
     /// What the service counts besides statuses and faults.
@@ -23,43 +26,55 @@ crate::stats::named_enum! {
 
 /// All counters of one HTTP service. They wrap after 2^64.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Counts {
-    counters: [u64; HttpCounter::COUNT],
-    faults: [u64; Fault::COUNT],
-    statuses: [u64; Status::COUNT],
+    counters: [Cell<u64>; HttpCounter::COUNT],
+    faults: [Cell<u64>; Fault::COUNT],
+    statuses: [Cell<u64>; Status::COUNT],
 }
 
 impl Counts {
     pub const fn new() -> Self {
-        Self { counters: [0; HttpCounter::COUNT], faults: [0; Fault::COUNT], statuses: [0; Status::COUNT] }
+        Self {
+            counters: [const { Cell::new(0) }; HttpCounter::COUNT],
+            faults: [const { Cell::new(0) }; Fault::COUNT],
+            statuses: [const { Cell::new(0) }; Status::COUNT],
+        }
     }
 
     pub fn of(&self, counter: HttpCounter) -> u64 {
-        self.counters.get(counter as usize).copied().unwrap_or(0)
+        self.counters.get(counter as usize).map_or(0, Cell::get)
     }
 
     /// Requests that were not answered as asked, by reason.
     pub fn faults(&self, fault: Fault) -> u64 {
-        self.faults.get(fault as usize).copied().unwrap_or(0)
+        self.faults.get(fault as usize).map_or(0, Cell::get)
     }
 
     /// Answers, by status.
     pub fn statuses(&self, status: Status) -> u64 {
-        self.statuses.get(status as usize).copied().unwrap_or(0)
+        self.statuses.get(status as usize).map_or(0, Cell::get)
+    }
+
+    /// Adds what another counted.
+    pub(crate) fn absorb(&self, other: &Self) {
+        sum(&self.counters, &other.counters);
+        sum(&self.faults, &other.faults);
+        sum(&self.statuses, &other.statuses);
     }
 
     #[inline]
-    pub(super) fn count(&mut self, counter: HttpCounter) {
-        add(self.counters.get_mut(counter as usize));
+    pub(crate) fn count(&self, counter: HttpCounter) {
+        add(self.counters.get(counter as usize));
     }
 
-    pub(super) fn fault(&mut self, fault: Fault) {
-        add(self.faults.get_mut(fault as usize));
+    pub(crate) fn fault(&self, fault: Fault) {
+        add(self.faults.get(fault as usize));
     }
 
     #[inline]
-    pub(super) fn status(&mut self, status: Status) {
-        add(self.statuses.get_mut(status as usize));
+    pub(crate) fn status(&self, status: Status) {
+        add(self.statuses.get(status as usize));
     }
 }
 
@@ -70,8 +85,8 @@ impl Default for Counts {
 }
 
 #[inline]
-fn add(count: Option<&mut u64>) {
+fn add(count: Option<&Cell<u64>>) {
     if let Some(count) = count {
-        *count = count.wrapping_add(1);
+        count.set(count.get().wrapping_add(1));
     }
 }
