@@ -7,15 +7,22 @@
 //! A reload makes the workers there are leavers and wants new ones: both generations live side by side in one table,
 //! the new asked for before the old are told to drain. Several reloads in a row only add leavers, up to a bound.
 //!
+//! An upgrade adds a successor: another server that becomes ready beside this one and then has its place.
+//!
 //! Refused here: judging how a worker died. Nobody asked it to, so every death while serving counts the same.
 
 use heapless::Deque;
 
 use crate::limits::{PROCESSES_MAX, RESPAWN_LIMIT_MAX, WORKERS_MAX};
 
+mod phase;
 mod place;
+mod successor;
 
+use phase::Cause;
+pub use phase::Phase;
 use place::{Place, QUIET_MS};
+use successor::Successor;
 
 /// How long workers have between being told to stop and being killed.
 pub const STOP_MS: u64 = 5_000;
@@ -42,13 +49,15 @@ pub enum Request {
     Park,
 }
 
-/// Why a reload cannot begin.
+/// Why a reload or an upgrade cannot begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The server is about to end, or has not begun.
     NotServing,
     /// So many workers would drain at once; [`WORKERS_MAX`] may.
     Leavers(usize),
+    /// A successor is on its way.
+    Upgrading,
 }
 
 /// What a worker is told, gentlest first.
@@ -62,7 +71,7 @@ pub enum Tell {
 /// Why the server is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It was asked to stop and has stopped.
+    /// It was asked to stop, or replaced, and has stopped.
     Asked,
     /// Workers died faster than the respawn limit allows.
     CrashLoop,
@@ -75,66 +84,10 @@ pub enum Order {
     Spawn { slot: u16 },
     /// Send this to the worker of this slot.
     Signal { slot: u16, tell: Tell },
-    /// Every worker is gone: leave.
+    /// Kill the successor. Its end is reported as [`Supervisor::on_successor_died`].
+    KillSuccessor,
+    /// Every worker is gone, and so is a successor that was called off: leave.
     Exit(End),
-}
-
-/// Where the server as a whole stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    Idle,
-    Serving,
-    /// Asked to serve nobody for now.
-    Parked,
-    Draining,
-    Stopping,
-    Killing,
-}
-
-/// What can move a phase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    Start,
-    Term,
-    Quit,
-    Park,
-    Reload,
-    /// The respawn limit was reached.
-    Limit,
-    /// The phase's own deadline passed.
-    Late,
-}
-
-impl Phase {
-    /// The legal transitions; everything not listed changes nothing.
-    const fn after(self, cause: Cause) -> Self {
-        match (self, cause) {
-            (Phase::Idle, Cause::Start) => Phase::Serving,
-            (Phase::Idle | Phase::Serving | Phase::Parked | Phase::Draining, Cause::Term) => Phase::Stopping,
-            (Phase::Idle | Phase::Serving | Phase::Parked, Cause::Quit) => Phase::Draining,
-            (Phase::Serving, Cause::Park) => Phase::Parked,
-            (Phase::Parked, Cause::Reload) => Phase::Serving,
-            (Phase::Serving, Cause::Limit) => Phase::Stopping,
-            (Phase::Draining, Cause::Late) => Phase::Stopping,
-            (Phase::Stopping, Cause::Late) => Phase::Killing,
-            (same, _) => same,
-        }
-    }
-
-    /// What every living worker must have been told by now.
-    const fn tell(self) -> Option<Tell> {
-        match self {
-            Phase::Idle | Phase::Serving | Phase::Parked => None,
-            Phase::Draining => Some(Tell::Quit),
-            Phase::Stopping => Some(Tell::Term),
-            Phase::Killing => Some(Tell::Kill),
-        }
-    }
-
-    /// Whether leavers are still pressed one by one; later all are at once.
-    const fn presses(self) -> bool {
-        matches!(self, Phase::Serving | Phase::Parked | Phase::Draining)
-    }
 }
 
 /// The supervisor of one server.
@@ -144,6 +97,7 @@ pub struct Supervisor {
     /// When the phase turns into the next by itself.
     late_ms: Option<u64>,
     end: End,
+    successor: Successor,
     places: [Place; PROCESSES_MAX],
     /// Times of the deaths within the last minute, oldest first.
     deaths: Deque<u64, RESPAWN_LIMIT_MAX>,
@@ -158,6 +112,7 @@ impl Supervisor {
             phase: Phase::Idle,
             late_ms: None,
             end: End::Asked,
+            successor: Successor::Nobody,
             places: [Place::Free; PROCESSES_MAX],
             deaths: Deque::new(),
             respawns: 0,
@@ -181,15 +136,18 @@ impl Supervisor {
         self.clock(now_ms);
         let Some(place) = self.places.get_mut(usize::from(slot)) else { return };
         let was_staff = place.vacate(self.now_ms);
-        if was_staff && self.phase == Phase::Serving && self.count_death() {
-            self.end = End::CrashLoop;
-            self.turn(Cause::Limit);
+        if was_staff && self.phase == Phase::Serving {
+            self.count_death();
+            self.judge_deaths();
         }
     }
 
-    /// An operator asks.
+    /// An operator asks. Until the successor serves it is part of this server: asked to stop, both do.
     pub fn on_request(&mut self, request: Request, now_ms: u64) {
         self.clock(now_ms);
+        if request != Request::Park {
+            self.successor.condemn();
+        }
         if request == Request::Park && self.phase == Phase::Serving {
             self.dismiss();
         }
@@ -213,12 +171,54 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Workers of the plan in force are wanted again after a park, and deaths are counted afresh.
+    pub fn on_resume(&mut self, now_ms: u64) -> Result<(), Refusal> {
+        self.clock(now_ms);
+        self.may_hire()?;
+        if self.phase == Phase::Parked {
+            self.deaths.clear();
+            self.hire();
+            self.turn(Cause::Reload);
+        }
+        Ok(())
+    }
+
+    /// A successor was started and has this long to serve; 0 is no bound. Changes nothing if
+    /// [`Supervisor::may_upgrade`] refuses.
+    pub fn on_upgrade(&mut self, bound_ms: u64, now_ms: u64) -> Result<(), Refusal> {
+        self.clock(now_ms);
+        self.may_upgrade()?;
+        self.successor = Successor::starting(bound_ms, self.now_ms);
+        Ok(())
+    }
+
+    /// The successor serves. True if it has this server's place now; false if it is to be killed all the same.
+    pub fn on_successor_serves(&mut self, now_ms: u64) -> bool {
+        self.clock(now_ms);
+        let takes = self.successor.is_starting();
+        if takes {
+            self.successor = Successor::Nobody;
+            self.turn(Cause::Replaced);
+        }
+        takes
+    }
+
+    /// The successor is gone and this server goes on. Deaths that its start excused count again.
+    pub fn on_successor_died(&mut self, now_ms: u64) {
+        self.clock(now_ms);
+        self.successor = Successor::Nobody;
+        if self.phase == Phase::Serving {
+            self.judge_deaths();
+        }
+    }
+
     /// Time passed. Cheap; meant for every wake-up.
     pub fn on_time(&mut self, now_ms: u64) {
         self.clock(now_ms);
         if self.late_ms.is_some_and(|late_ms| late_ms <= self.now_ms) {
             self.turn(Cause::Late);
         }
+        self.successor.press(self.now_ms);
         if self.phase.presses() {
             for place in &mut self.places {
                 place.press(self.now_ms);
@@ -248,7 +248,10 @@ impl Supervisor {
                 return Some(Order::Signal { slot, tell });
             }
         }
-        let over = everybody.is_some() && self.live() == 0;
+        if self.successor.owed_its_end() {
+            return Some(Order::KillSuccessor);
+        }
+        let over = everybody.is_some() && self.live() == 0 && !self.successor.is_somebody();
         over.then_some(Order::Exit(self.end))
     }
 
@@ -259,7 +262,7 @@ impl Supervisor {
             Place::Live { leave: Some(leave), .. } if self.phase.presses() => leave.late_ms,
             _ => None,
         });
-        due.chain(self.late_ms).min()
+        due.chain(self.late_ms).chain(self.successor.deadline()).min()
     }
 
     // Getters.
@@ -283,8 +286,27 @@ impl Supervisor {
         self.respawns
     }
 
-    /// Whether a reload could begin: all who live now would drain at once.
+    /// Whether a successor is on its way, or on its way out.
+    pub const fn upgrading(&self) -> bool {
+        self.successor.is_somebody()
+    }
+
+    /// Whether a reload could begin: all who live now would drain at once. Not while the listeners are lent out.
     pub fn may_reload(&self) -> Result<(), Refusal> {
+        self.may_upgrade()?;
+        self.may_hire()
+    }
+
+    /// Whether an upgrade could begin.
+    pub fn may_upgrade(&self) -> Result<(), Refusal> {
+        match self.phase {
+            Phase::Serving | Phase::Parked if self.upgrading() => Err(Refusal::Upgrading),
+            Phase::Serving | Phase::Parked => Ok(()),
+            _ => Err(Refusal::NotServing),
+        }
+    }
+
+    fn may_hire(&self) -> Result<(), Refusal> {
         match (self.phase, self.live()) {
             (Phase::Serving | Phase::Parked, live) if live > WORKERS_MAX => Err(Refusal::Leavers(live)),
             (Phase::Serving | Phase::Parked, _) => Ok(()),
@@ -329,18 +351,29 @@ impl Supervisor {
         };
     }
 
-    /// Remembers a death; true when the limit is reached.
-    fn count_death(&mut self) -> bool {
-        let limit = (self.plan.respawn_limit as usize).min(RESPAWN_LIMIT_MAX);
-        if limit == 0 {
-            return false;
+    /// Remembers a death of the last minute.
+    fn count_death(&mut self) {
+        self.forget_deaths();
+        if self.deaths.is_full() {
+            self.deaths.pop_front();
         }
+        let _ = self.deaths.push_back(self.now_ms);
+    }
+
+    fn forget_deaths(&mut self) {
         while self.deaths.front().is_some_and(|at_ms| self.now_ms.saturating_sub(*at_ms) >= QUIET_MS) {
             self.deaths.pop_front();
         }
-        // Full is only possible at the largest limit, where it has been reached already.
-        let _ = self.deaths.push_back(self.now_ms);
-        self.deaths.len() >= limit
+    }
+
+    /// Ends a crash loop, unless a successor may be its cure: then once that has failed.
+    fn judge_deaths(&mut self) {
+        self.forget_deaths();
+        let limit = (self.plan.respawn_limit as usize).min(RESPAWN_LIMIT_MAX);
+        if limit > 0 && self.deaths.len() >= limit && !self.upgrading() {
+            self.end = End::CrashLoop;
+            self.turn(Cause::Limit);
+        }
     }
 }
 
@@ -348,6 +381,7 @@ impl Supervisor {
 mod tests {
     extern crate std;
     use std::fmt::Write as _;
+    use std::format;
     use std::string::String;
     use std::vec::Vec;
 
@@ -374,12 +408,15 @@ mod tests {
         supervisor
     }
 
-    /// A supervisor of two living workers brought to a phase by the shortest way.
-    fn brought_to(phase: Phase) -> Supervisor {
+    /// A supervisor of two living workers brought to a phase by the shortest way, with a successor on its way or not.
+    fn brought_to(phase: Phase, upgrading: bool) -> Supervisor {
         if phase == Phase::Idle {
             return Supervisor::new(PLAN);
         }
         let mut supervisor = started(PLAN);
+        if upgrading {
+            supervisor.on_upgrade(60_000, 1_000).unwrap();
+        }
         match phase {
             Phase::Idle | Phase::Serving => {}
             Phase::Parked => supervisor.on_request(Request::Park, 1_000),
@@ -418,7 +455,7 @@ mod tests {
         orders(supervisor)
     }
 
-    const EVENTS: [Row; 15] = [
+    const EVENTS: [Row; 20] = [
         ("start", |s| (s.on_start(7_000), orders(s)).1),
         ("one worker dies", |s| (s.on_died(0, 7_000), orders(s)).1),
         ("it dies twice", |s| (s.on_died(0, 7_000), orders(s), s.on_died(0, 7_000), orders(s)).3),
@@ -440,19 +477,35 @@ mod tests {
             all
         }),
         ("HUP twice", |s| (reload(s), reload(s)).1),
+        ("HUP to have workers back", |s| (s.on_resume(7_000), orders(s)).1),
+        ("USR2", |s| (s.on_upgrade(9_000, 7_000), orders(s)).1),
+        ("the successor serves", |s| (s.on_successor_serves(7_000), orders(s)).1),
+        ("the successor dies", |s| (s.on_successor_died(7_000), orders(s)).1),
+        ("the successor is late, then serves", |s| {
+            s.on_time(61_000);
+            (orders(s), s.on_successor_serves(61_000), orders(s)).0
+        }),
         ("its deadline passes", |s| (s.on_time(s.next_deadline().unwrap_or(7_000)), orders(s)).1),
     ];
 
     #[test]
     fn every_phase_answers_every_event_as_the_matrix_says() {
-        let mut text =
-            String::from("phase, event -> phase after, next deadline; orders (two workers, drain 30 s, limit 5)\n");
-        for phase in [Phase::Idle, Phase::Serving, Phase::Parked, Phase::Draining, Phase::Stopping, Phase::Killing] {
+        let mut text = String::from(
+            "phase, event -> phase after, next deadline; orders (two workers, drain 30 s, limit 5)\n\
+                 + after a phase: a successor was started at 1000 with 60 s and has not been collected\n",
+        );
+        let alone = [Phase::Idle, Phase::Serving, Phase::Parked, Phase::Draining, Phase::Stopping, Phase::Killing];
+        let upgrading = [Phase::Serving, Phase::Parked, Phase::Draining, Phase::Stopping];
+        let all = alone.map(|phase| (phase, false)).into_iter().chain(upgrading.map(|phase| (phase, true)));
+        for (phase, upgrading) in all {
             text.push('\n');
             for (name, event) in EVENTS {
-                let mut supervisor = brought_to(phase);
+                let mut supervisor = brought_to(phase, upgrading);
+                let shown = |upgrading| if upgrading { "+" } else { "" };
+                let before = format!("{phase:?}{}", shown(upgrading));
                 let orders = event(&mut supervisor);
-                let _ = write!(text, "{phase:?}, {name} -> {:?}, ", supervisor.phase());
+                let after = format!("{:?}{}", supervisor.phase(), shown(supervisor.upgrading()));
+                let _ = write!(text, "{before}, {name} -> {after}, ");
                 let _ = match supervisor.next_deadline() {
                     Some(at_ms) => write!(text, "{at_ms};"),
                     None => write!(text, "never;"),
@@ -461,6 +514,7 @@ mod tests {
                     let _ = match order {
                         Order::Spawn { slot } => write!(text, " spawn {slot}"),
                         Order::Signal { slot, tell } => write!(text, " {tell:?} {slot}"),
+                        Order::KillSuccessor => write!(text, " kill successor"),
                         Order::Exit(end) => write!(text, " exit {end:?}"),
                     };
                 }
@@ -586,6 +640,8 @@ mod tests {
         parked: bool,
         asked: bool,
         ended: Option<End>,
+        /// The successor, by when it must be told to die, and whether it was.
+        successor: Option<(u64, bool)>,
     }
 
     impl World {
@@ -618,7 +674,13 @@ mod tests {
                         assert!(!worker.staff || self.asked, "seed {seed}: the staff was told {tell:?}");
                         worker.told = Some(tell);
                     }
+                    Order::KillSuccessor => {
+                        let (_, killed) = self.successor.as_mut().expect("a successor to kill");
+                        assert!(!*killed, "seed {seed}: killed twice");
+                        *killed = true;
+                    }
                     Order::Exit(end) => {
+                        assert!(self.successor.is_none(), "seed {seed}: exit before the successor");
                         assert!(self.live.iter().all(Option::is_none), "seed {seed}: exit before workers");
                         self.ended = Some(end);
                     }
@@ -627,6 +689,7 @@ mod tests {
             let live = self.live.iter().flatten().count();
             assert_eq!(supervisor.live(), live, "seed {seed}");
             assert_eq!(supervisor.leavers(), live - self.staff(), "seed {seed}");
+            assert_eq!(supervisor.upgrading(), self.successor.is_some(), "seed {seed}");
             assert!(self.parked || supervisor.leavers() <= WORKERS_MAX, "seed {seed}");
         }
     }
@@ -645,6 +708,8 @@ mod tests {
         for worker in world.live.iter().flatten().filter(|worker| worker.killed_by_ms <= to_ms && !world.asked) {
             assert_eq!(worker.told, Some(Tell::Kill), "seed {seed}: a drain without end");
         }
+        let late = world.successor.is_some_and(|(by_ms, killed)| by_ms <= to_ms && !killed);
+        assert!(!late, "seed {seed}: a successor that may be silent without end");
     }
 
     #[test]
@@ -659,7 +724,7 @@ mod tests {
             let plan = any_plan(&mut dice);
             let mut supervisor = Supervisor::new(plan);
             let live = [None; PROCESSES_MAX];
-            let mut world = World { live, plan, parked: false, asked: false, ended: None };
+            let mut world = World { live, plan, parked: false, asked: false, ended: None, successor: None };
             let mut now_ms = dice.roll(1 << 40);
             let mut deaths: Vec<u64> = Vec::new();
             supervisor.on_start(now_ms);
@@ -692,9 +757,39 @@ mod tests {
                             }
                             Err(Refusal::Leavers(told)) => assert!(told == live && live > WORKERS_MAX, "seed {seed}"),
                             Err(Refusal::NotServing) => assert!(world.asked, "seed {seed}: refused while serving"),
+                            Err(Refusal::Upgrading) => assert!(world.successor.is_some(), "seed {seed}"),
                         }
                     }
-                    6..=25 => {
+                    6 => {
+                        let bound_ms = dice.roll(3) * 20_000;
+                        let expected = !world.asked && world.successor.is_none();
+                        assert_eq!(supervisor.on_upgrade(bound_ms, now_ms).is_ok(), expected, "seed {seed}");
+                        if expected {
+                            let by_ms = if bound_ms == 0 { u64::MAX } else { now_ms + bound_ms };
+                            world.successor = Some((by_ms, false));
+                        }
+                    }
+                    7 if world.successor.is_some() => {
+                        supervisor.on_successor_died(now_ms);
+                        world.successor = None;
+                    }
+                    8 if world.successor.is_some() && dice.roll(4) == 0 => {
+                        let killed = world.successor.is_some_and(|(_, killed)| killed);
+                        assert_eq!(supervisor.on_successor_serves(now_ms), !killed, "seed {seed}");
+                        if !killed {
+                            (world.successor, world.asked) = (None, true);
+                        }
+                    }
+                    9 => {
+                        let room = supervisor.live() <= WORKERS_MAX;
+                        let expected = !world.asked && room;
+                        assert_eq!(supervisor.on_resume(now_ms).is_ok(), expected, "seed {seed}");
+                        if world.parked && expected {
+                            world.parked = false;
+                            deaths.clear();
+                        }
+                    }
+                    10..=28 => {
                         let slot = dice.roll(PROCESSES_MAX as u64);
                         if let Some(worker) = world.live[slot as usize].take()
                             && worker.staff
@@ -709,7 +804,7 @@ mod tests {
                 let recent = deaths.iter().filter(|at_ms| now_ms - **at_ms < QUIET_MS).count();
                 let over = world.plan.respawn_limit > 0 && recent >= world.plan.respawn_limit as usize;
                 let goes_on = matches!(supervisor.phase(), Phase::Serving | Phase::Parked);
-                if over && !world.parked {
+                if over && !world.parked && world.successor.is_none() {
                     assert!(!goes_on, "seed {seed}: past the limit and serving");
                     world.asked = true;
                 } else if !world.asked {
@@ -727,6 +822,9 @@ mod tests {
                 now_ms = now_ms.max(late_ms);
                 supervisor.on_time(now_ms);
                 world.obey(&mut supervisor, seed);
+            }
+            if world.successor.take().is_some() {
+                supervisor.on_successor_died(now_ms);
             }
             for slot in 0..PROCESSES_MAX {
                 if let Some(worker) = world.live[slot].take() {

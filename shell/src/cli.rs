@@ -23,7 +23,8 @@ usage: tidegate [options]                 serve
       --json                with -t or -s status, print it as JSON
   -T, --dump                check it, and print it with every default filled in
   -s, --signal WORD         tell the running server: stop (now), quit (once its connections are done),
-                            reload (its configuration), reopen (its log, after the file was renamed);
+                            reload (its configuration), reopen (its log, after the file was renamed),
+                            upgrade (start the program that lies in its place now, and make way for it);
                             or ask it for its status
   -v, --version             print the version
   -V, --build               print the version and how it was built
@@ -31,7 +32,7 @@ usage: tidegate [options]                 serve
       --help-conf           print every configuration key
 
 signals: TERM and INT stop, QUIT drains and stops, HUP reloads, USR1 reopens the log,
-         WINCH drains the workers until a HUP
+         USR2 upgrades, WINCH drains the workers until a HUP
 exit codes: 0 fine, 64 usage, 66 no such file, 69 in use or not running, 70 workers kept dying,
             71 system error, 73 cannot create, 77 not permitted, 78 configuration
 ";
@@ -121,7 +122,7 @@ fn asked(name: &str) -> Result<Action, lexopt::Error> {
     let status = (name == "status").then_some(Action::Status);
     status
         .or_else(request)
-        .ok_or_else(|| format!("-s {name}: not known; it is stop, quit, reload, reopen or status").into())
+        .ok_or_else(|| format!("-s {name}: not known; it is stop, quit, reload, reopen, upgrade or status").into())
 }
 
 /// Help and version win over everything; otherwise two different actions are a mistake.

@@ -133,6 +133,7 @@ fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directo
             pid_file,
             open_files: narrow(process.number("OpenFiles")),
             drain_ms: process.time_ms("DrainTimeout"),
+            upgrade_ms: process.time_ms("UpgradeTimeout"),
             respawn_limit: narrow(process.number("RespawnLimit")),
         },
         log: Log {

@@ -27,14 +27,16 @@ pub enum Request {
     Quit,
     Reload,
     Reopen,
+    Upgrade,
 }
 
 impl Request {
-    const ALL: [(&'static str, Self, Signal); 4] = [
+    const ALL: [(&'static str, Self, Signal); 5] = [
         ("stop", Request::Stop, Signal::TERM),
         ("quit", Request::Quit, Signal::QUIT),
         ("reload", Request::Reload, Signal::HUP),
         ("reopen", Request::Reopen, Signal::USR1),
+        ("upgrade", Request::Upgrade, Signal::USR2),
     ];
 
     pub fn named(name: &str) -> Option<Self> {

@@ -6,10 +6,10 @@
 //!    leave without having served.
 //!    [`price`] says what they will cost, by the layout in [`storage`] that the worker takes.
 //! 2. [`start`] opens the log, the lock and the [`listeners`], and with [`daemon`] leaves the terminal;
-//!    [`welcome`] greets whoever stayed at it.
+//!    [`welcome`] greets whoever stayed at it. [`ready`] is its word to whoever waits for it.
 //!    [`accounts`] finds the user and group that it names, and [`privilege`] makes workers those.
-//! 3. [`master`] forks workers and carries out the orders of the core's supervisor, and reloads; [`control`] is the other end of
-//!    its signals.
+//! 3. [`master`] forks workers and carries out the orders of the core's supervisor, reloads, and makes way for a new
+//!    program, to which [`handover`] gives the sockets; [`control`] is the other end of its signals.
 //!    What all of them count is on the [`board`]; [`status`] is the report of it, which [`control`] hands out.
 //! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
 //!
@@ -25,6 +25,7 @@ pub mod conf;
 pub mod control;
 pub mod daemon;
 pub mod exit;
+pub mod handover;
 pub mod listeners;
 pub mod log;
 pub mod master;
@@ -33,6 +34,7 @@ pub mod net;
 pub mod os;
 pub mod price;
 pub mod privilege;
+pub mod ready;
 pub mod settings;
 pub mod socket_path;
 pub mod start;

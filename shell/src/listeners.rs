@@ -2,12 +2,14 @@
 //! all, and unix paths removed at the end.
 //!
 //! A reload stages first: what is new is opened beside what there is, and a failure changes nothing. A listener whose
-//! address stays is the same socket all along, so that nobody is refused and nobody in its backlog is lost.
+//! address stays is the same socket all along, so that nobody is refused and nobody in its backlog is lost. So it is
+//! over an upgrade; a path then belongs to the old server until the new one serves.
 //!
 //! A failure is told with the address, the key it came from and what to do. A unix socket's path left by a crash is
 //! removed only when nobody answers on it.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use rustix::fs;
 use rustix::io::{self, Errno};
@@ -27,6 +29,10 @@ pub struct Listeners {
     all: Vec<Listener>,
     /// Paths of sockets that were given away.
     paths: Vec<Made>,
+    /// Paths that another server made and will leave to us.
+    lent: Vec<PathBuf>,
+    /// Paths left to another server. It may have no use for one, or may be gone: then they are still ours to remove.
+    left: Vec<Made>,
 }
 
 struct Listener {
@@ -86,9 +92,13 @@ impl Listener {
             );
         }
         self.options = options;
+        self.apply();
+    }
+
+    fn apply(&self) {
         let _ = match self.address {
-            Address::Unix(_) => socket::set_buffers(&self.fd, options),
-            _ => socket::set_options(&self.fd, options),
+            Address::Unix(_) => socket::set_buffers(&self.fd, self.options),
+            _ => socket::set_options(&self.fd, self.options),
         };
         self.tell_small_buffers();
     }
@@ -128,7 +138,26 @@ impl Drop for Staged {
 impl Listeners {
     /// Opens all, or none: whatever was made before a failure is removed.
     pub fn open(sockets: &[Socket]) -> Result<Self, Failure> {
+        Self::inherit(sockets, Vec::new())
+    }
+
+    /// The same, on sockets that another server handed over where they are what is asked for. The rest is closed here.
+    pub fn inherit(sockets: &[Socket], handed: Vec<(String, OwnedFd)>) -> Result<Self, Failure> {
         let mut listeners = Self::default();
+        for (name, fd) in handed {
+            let Some(socket) = sockets.iter().find(|socket| socket.address.to_string() == name) else { continue };
+            let address = socket.address.clone();
+            if !socket::is_listener_on(&fd, &address) {
+                return Err(Failure::new(exit::OS, format!("what was handed over as {name} does not listen there")));
+            }
+            if let Address::Unix(path) = &address {
+                listeners.lent.push(path.clone());
+            }
+            // What it was set to is not known; a backlog of 0 is none that could be asked for.
+            let listener = Listener { address, backlog: 0, options: options(socket), fd, made: None };
+            listener.apply();
+            listeners.all.push(listener);
+        }
         let staged = listeners.stage(sockets)?;
         listeners.change(staged);
         Ok(listeners)
@@ -185,6 +214,36 @@ impl Listeners {
         parts.collect()
     }
 
+    /// What another server may be handed, by address. Not a socket whose path was removed: it reaches nobody.
+    pub fn shared(&self) -> impl Iterator<Item = (&Address, BorrowedFd<'_>)> {
+        let reached = self.all.iter().filter(|listener| listener.made.as_ref().is_none_or(Made::is_still_there));
+        reached.map(|listener| (&listener.address, listener.fd.as_fd()))
+    }
+
+    /// The other server serves: closes the sockets, and leaves it the paths.
+    pub fn leave(&mut self) {
+        self.left.extend(self.all.drain(..).filter_map(|listener| listener.made));
+    }
+
+    /// We serve: what was lent is ours.
+    pub fn own(&mut self) {
+        for path in self.lent.drain(..) {
+            let made = Made::at(&path);
+            match self.all.iter_mut().find(|listener| listener.address == Address::Unix(path.clone())) {
+                Some(listener) => listener.made = made,
+                None => self.paths.extend(made),
+            }
+        }
+    }
+
+    /// The other server failed, and may have set the sockets up for itself.
+    pub fn reclaim(&self) {
+        for listener in &self.all {
+            let _ = socket::set_backlog(&listener.fd, listener.backlog);
+            listener.apply();
+        }
+    }
+
     /// Closes the sockets and removes their paths: nobody can connect any more, and another server may.
     pub fn close(&mut self) {
         self.remove_paths();
@@ -198,6 +257,7 @@ impl Listeners {
         for made in listening.chain(self.paths.drain(..)) {
             made.remove();
         }
+        self.left.drain(..).for_each(|made| made.remove_stale());
     }
 
     /// Why a listener could not be opened; a port that another of our own sockets holds is told as such.
@@ -284,6 +344,7 @@ mod tests {
 
     #[test]
     fn a_stale_unix_path_is_taken_over_and_a_living_one_is_not() {
+        let _alone = crate::os::process::no_forks();
         let path = scratch("stale");
         let mut first = Listeners::open(&[unix_at(&path)]).unwrap();
         let failure = Listeners::open(&[unix_at(&path)]).err().unwrap();
@@ -319,6 +380,46 @@ mod tests {
         listeners.remove_paths();
         assert!(!kept.exists() && !new.exists());
         std::fs::remove_file(&blocked).unwrap();
+    }
+
+    /// What the new server is handed: the same sockets, by other descriptors.
+    fn handed(listeners: &Listeners) -> Vec<(String, OwnedFd)> {
+        listeners.shared().map(|(address, fd)| (address.to_string(), fd.try_clone_to_owned().unwrap())).collect()
+    }
+
+    #[test]
+    fn over_an_upgrade_paths_change_hands_with_readiness_and_what_nobody_serves_is_removed() {
+        let _alone = crate::os::process::no_forks();
+        let [kept, gone, new] = ["over-kept", "over-gone", "over-new"].map(scratch);
+        let mut old = Listeners::open(&[unix_at(&kept), unix_at(&gone)]).unwrap();
+        let inode = fs::lstat(&kept).unwrap().st_ino;
+        let mut failed = Listeners::inherit(&[unix_at(&new), unix_at(&kept)], handed(&old)).unwrap();
+        assert!(new.exists());
+        failed.remove_paths();
+        assert!(kept.exists() && gone.exists() && !new.exists(), "what was lent is not its to remove");
+        let mut next = Listeners::inherit(&[unix_at(&new), unix_at(&kept)], handed(&old)).unwrap();
+        next.own();
+        old.leave();
+        old.remove_paths();
+        assert!(kept.exists() && new.exists() && !gone.exists());
+        assert_eq!(fs::lstat(&kept).unwrap().st_ino, inode);
+        assert_eq!(next.all.len(), 2);
+        next.remove_paths();
+        assert!(!kept.exists() && !new.exists());
+    }
+
+    #[test]
+    fn what_is_handed_over_under_a_wrong_name_is_refused() {
+        let [here, there] = ["wrong-here", "wrong-there"].map(scratch);
+        let mut listeners = Listeners::open(&[unix_at(&here)]).unwrap();
+        let mut wrong = handed(&listeners);
+        wrong[0].0 = Address::Unix(there.clone()).to_string();
+        let failure = Listeners::inherit(&[unix_at(&there)], wrong).err().unwrap();
+        assert!(failure.text.contains("does not listen there"), "{}", failure.text);
+        // A path that someone removed reaches nobody: that socket stays behind.
+        std::fs::remove_file(&here).unwrap();
+        assert!(handed(&listeners).is_empty());
+        listeners.remove_paths();
     }
 
     #[test]

@@ -7,9 +7,12 @@ use std::process::ExitCode;
 
 use tidegate::cli::{self, Action, HELP, Options};
 use tidegate::exit::{self, Failure};
+use tidegate::handover::Inheritance;
+use tidegate::os::exec::Origin;
 use tidegate::os::{alloc, clock, process, title};
 use tidegate::price::{self, Machine};
-use tidegate::{conf, control, log, start};
+use tidegate::start::{self, Start};
+use tidegate::{conf, control, log};
 use tidegate_core::status::Form;
 
 #[global_allocator]
@@ -55,7 +58,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
         }
         Action::Signal(request) => {
             let loaded = conf::load(options)?;
-            if request == control::Request::Reload {
+            if matches!(request, control::Request::Reload | control::Request::Upgrade) {
                 price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
             }
             control::signal(loaded.settings.process.pid_file.as_deref(), request)?;
@@ -66,15 +69,27 @@ fn act(options: &Options) -> Result<u8, Failure> {
             print(&control::status(loaded.settings.process.control.as_ref(), form)?);
         }
         Action::Serve => {
-            let loaded = conf::load(options)?;
-            // The command line has been read for the last time: its memory now holds the title.
-            title::init();
-            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            let greet = !options.quiet && !loaded.settings.process.daemon && (terminal || options.bare);
-            return start::run(options, loaded, greet);
+            let mut inheritance = Inheritance::take()?;
+            let outcome = serve(options, &mut inheritance);
+            // It failed before it could be told by whoever serves.
+            if let (Err(failure), Some(ready)) = (&outcome, inheritance.ready.take()) {
+                ready.failed(failure);
+            }
+            return outcome;
         }
     }
     Ok(exit::OK)
+}
+
+fn serve(options: &Options, inheritance: &mut Inheritance) -> Result<u8, Failure> {
+    let loaded = conf::load(options)?;
+    let origin = Origin::of_this_process();
+    // The command line has been read for the last time: its memory now holds the title.
+    title::init();
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let wanted = !options.quiet && !loaded.settings.process.daemon && (terminal || options.bare);
+    let greet = wanted && inheritance.from.is_none();
+    start::run(Start { options, origin: &origin, inheritance, greet }, loaded)
 }
 
 fn build() -> String {

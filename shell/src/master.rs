@@ -2,7 +2,7 @@
 //!
 //! It owns the settings in force. A worker takes its copy along with the fork, so a reload frees the old ones here.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
@@ -14,9 +14,10 @@ use tidegate_core::status::Facts;
 use crate::board::Board;
 use crate::cli::Options;
 use crate::control::ControlSocket;
-use crate::exit;
+use crate::exit::{self, Failure};
 use crate::log::{self, Severity, report};
 use crate::os::confine;
+use crate::os::exec::Origin;
 use crate::os::process::{self, Ended, Fork};
 use crate::os::signal::{Signal, Signals};
 use crate::os::{clock, title};
@@ -27,11 +28,19 @@ use crate::status::View;
 use crate::worker::{self, Role};
 
 mod reload;
+mod upgrade;
+
+use upgrade::Successor;
 
 pub struct Master<'a> {
     held: &'a mut Held,
     /// What the command line asked for: a reload reads the configuration by it again.
     options: &'a Options,
+    /// How this server was started: an upgrade starts the next one by it.
+    origin: &'a Origin,
+    /// The server that this one replaces.
+    predecessor: Option<Pid>,
+    successor: Option<Successor>,
     settings: Settings,
     conf_name: String,
     /// `None` only in a worker, which opens its own.
@@ -52,6 +61,9 @@ pub struct Master<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct State {
     reload_failed: bool,
+    upgrade_failed: bool,
+    upgrading: bool,
+    replaced_by: Option<i32>,
     parked: bool,
     leavers: usize,
 }
@@ -64,6 +76,7 @@ fn plan(settings: &Settings) -> Plan {
 impl<'a> Master<'a> {
     pub fn new(
         options: &'a Options,
+        origin: &'a Origin,
         settings: Settings,
         conf_name: String,
         held: &'a mut Held,
@@ -75,8 +88,11 @@ impl<'a> Master<'a> {
         let state = State::default();
         let facts = Facts { started_ms: clock::now_ms(), pid: start::own_pid(), ..Facts::default() };
         Self {
+            predecessor: held.predecessor,
             held,
             options,
+            origin,
+            successor: None,
             settings,
             conf_name,
             signals: Some(signals),
@@ -117,16 +133,23 @@ impl<'a> Master<'a> {
         serving > 0
     }
 
+    /// Takes from a server that is replaced what two cannot have at once.
+    pub fn take_over(&mut self) -> Result<(), Failure> {
+        self.held.take_over(&self.settings)
+    }
+
     /// Tells whoever started the server that it serves.
     pub fn tell_started(&mut self, greet: bool) {
         self.held.tell_started(&self.settings, &self.conf_name, greet);
     }
 
-    /// Sleeps in one place and acts in one order: operators first, so that a worker that left because of the same
-    /// key press is no crash; then the dead; then time; then whatever follows.
+    /// Sleeps in one place and acts in one order: first a successor that serves, so that a stop no longer means it;
+    /// then operators, so that a worker that left because of the same key press is no crash; then the dead; then time;
+    /// then whatever follows.
     pub fn run(&mut self) -> u8 {
         loop {
             let now_ms = clock::now_ms();
+            self.hear(now_ms);
             while let Some(signal) = self.signals.as_ref().and_then(Signals::read) {
                 self.on_signal(signal, now_ms);
             }
@@ -147,10 +170,15 @@ impl<'a> Master<'a> {
             let asked_ms = control.and_then(ControlSocket::next_deadline);
             let until_ms = [self.supervisor.next_deadline(), log::settle(now_ms), asked_ms].into_iter().flatten().min();
             if let Some(signals) = &self.signals {
-                let for_ms = until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms()));
-                signals.wait(control.map(AsFd::as_fd), for_ms);
+                signals.wait(&self.watched(), until_ms.map(|at_ms| at_ms.saturating_sub(clock::now_ms())));
             }
         }
+    }
+
+    /// What ends the sleep beside signals.
+    fn watched(&self) -> Vec<BorrowedFd<'_>> {
+        let control = self.held.control.iter().map(AsFd::as_fd);
+        control.chain(self.successor.iter().filter_map(Successor::watched)).collect()
     }
 
     fn on_signal(&mut self, signal: Signal, now_ms: u64) {
@@ -171,13 +199,12 @@ impl<'a> Master<'a> {
                     let _ = kill_process(*pid, Kill::USR1);
                 }
             }
+            Signal::Hup if self.supervisor.upgrading() => self.resume(now_ms),
             Signal::Hup => self.reload(now_ms),
+            Signal::Usr2 => self.upgrade(now_ms),
             Signal::Winch => {
                 report(Severity::Notice, None, format_args!("asked to drain the workers and serve nobody until a HUP"));
                 self.supervisor.on_request(Request::Park, now_ms);
-            }
-            Signal::Usr2 => {
-                report(Severity::Notice, None, format_args!("{signal:?} means nothing here; ignored"));
             }
             // Its news is the dead, which are collected on every wake-up.
             Signal::Child => {}
@@ -185,6 +212,9 @@ impl<'a> Master<'a> {
     }
 
     fn on_dead(&mut self, pid: Pid, ended: Ended, now_ms: u64) {
+        if self.is_successors_end(pid, ended, now_ms) {
+            return;
+        }
         let Some(slot) = self.pids.iter().position(|known| *known == Some(pid)) else { return };
         self.pids[slot] = None;
         let severity = if ended == Ended::Exited(exit::OK) { Severity::Notice } else { Severity::Alert };
@@ -203,6 +233,7 @@ impl<'a> Master<'a> {
             match order {
                 Order::Spawn { slot } => self.spawn(slot),
                 Order::Signal { slot, tell } => self.tell(slot, tell),
+                Order::KillSuccessor => self.kill_successor(),
                 Order::Exit(end) => return Some(end),
             }
         }
@@ -233,6 +264,7 @@ impl<'a> Master<'a> {
             return exit::OK;
         }
         self.signals = None;
+        self.successor = None;
         let view = View { board: &self.board, settings: &self.settings, conf_name: &self.conf_name };
         let given = self.held.become_given(self.told.take(), view);
         title::set("tidegate: worker process");
@@ -274,14 +306,18 @@ impl<'a> Master<'a> {
 
     fn show_title(&mut self) {
         self.state.leavers = self.supervisor.leavers();
+        self.state.upgrading = self.supervisor.upgrading();
         self.state.parked = self.supervisor.phase() == Phase::Parked;
         if self.shown == Some(self.state) {
             return;
         }
         self.shown = Some(self.state);
-        let State { reload_failed, parked, leavers } = self.state;
+        let State { reload_failed, upgrade_failed, upgrading, replaced_by, parked, leavers } = self.state;
         let notes = [
             reload_failed.then(|| "last reload failed".to_string()),
+            upgrade_failed.then(|| "last upgrade failed".to_string()),
+            upgrading.then(|| "upgrading".to_string()),
+            replaced_by.map(|pid| format!("replaced by process {pid}")),
             parked.then(|| "no workers until a HUP".to_string()),
             (leavers > 0).then(|| format!("{leavers} draining")),
         ];

@@ -37,6 +37,7 @@ pub struct Process {
     pub control: Option<Control>,
     pub open_files: u32,
     pub drain_ms: u64,
+    pub upgrade_ms: u64,
     pub respawn_limit: u32,
 }
 

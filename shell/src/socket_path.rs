@@ -31,6 +31,13 @@ impl Made {
             let _ = fs::unlink(&self.path);
         }
     }
+
+    /// Removes it unless somebody answers on it.
+    pub fn remove_stale(&self) {
+        if is_stale(&self.path) {
+            self.remove();
+        }
+    }
 }
 
 /// Whether this path is a socket on which nobody answers.

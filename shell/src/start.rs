@@ -6,34 +6,48 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use rustix::process::Pid;
 use tidegate_core::status::Facts;
 
 use crate::board::Board;
 use crate::cli::Options;
 use crate::conf::Loaded;
 use crate::control::ControlSocket;
-use crate::daemon::{self, Ready, Started};
+use crate::daemon::{self, Started};
 use crate::exit::{self, Failure};
+use crate::handover::Inheritance;
 use crate::listeners::Listeners;
 use crate::log::{self, Severity, report};
 use crate::master::Master;
 use crate::os::bell::Bell;
 use crate::os::confine::Filter;
+use crate::os::exec::Origin;
 use crate::os::file::{PidFile, PidFileError};
 use crate::os::signal::{self, Signals};
 use crate::os::{clock, process, title, trim};
 use crate::price::{self, Machine};
 use crate::privilege;
+use crate::ready::Ready;
 use crate::settings::{Control, Settings};
 use crate::status::View;
 use crate::welcome;
 use crate::worker::{self, Given, Role};
 
+/// What the process was started with.
+pub struct Start<'a> {
+    pub options: &'a Options,
+    pub origin: &'a Origin,
+    /// From the server that this one replaces.
+    pub inheritance: &'a mut Inheritance,
+    /// Whether someone stands at the terminal who wants to be greeted.
+    pub greet: bool,
+}
+
 /// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
-pub fn run(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+pub fn run(start: Start<'_>, loaded: Loaded) -> Result<u8, Failure> {
     let has_log = loaded.settings.log.file.is_some();
     begin_log(&loaded.settings)?;
-    let outcome = run_logged(options, loaded, greet);
+    let outcome = run_logged(start, loaded);
     if let Err(failure) = &outcome
         && has_log
     {
@@ -43,16 +57,20 @@ pub fn run(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure
     outcome
 }
 
-fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+fn run_logged(start: Start<'_>, loaded: Loaded) -> Result<u8, Failure> {
     let price = price::check(&loaded.settings, &Machine::here(), &loaded.full_name)?;
+    price::check_reload(&loaded.settings, &price, start.inheritance.leaving_bytes, &loaded.full_name)?;
     price::check_free(&loaded.settings, &price)?;
     price::check_descriptors(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
     privilege::check(&loaded.settings)?;
-    let pid_file = loaded.settings.process.pid_file.as_deref().map(lock).transpose()?;
+    let lent = start.inheritance.pid_file.take();
+    let pid_file = loaded.settings.process.pid_file.as_deref().map(|path| lock(path, lent)).transpose()?;
+    let predecessor = start.inheritance.from;
+    let ready = start.inheritance.ready.take();
     let mut held =
-        Held { pid_file, listeners: Listeners::default(), filter: None, bell: None, control: None, ready: None };
-    match held.serve(options, loaded, greet) {
+        Held { pid_file, listeners: Listeners::default(), filter: None, bell: None, control: None, ready, predecessor };
+    match held.serve(start, loaded) {
         // These are shared with the daemon, and now its to remove.
         Ok(Outcome::Parent(code)) => Ok(code),
         Ok(Outcome::Server(code)) => {
@@ -61,6 +79,7 @@ fn run_logged(options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Fail
         }
         Err(failure) => {
             held.remove();
+            held.ready.take().into_iter().for_each(|ready| ready.failed(&failure));
             Err(failure)
         }
     }
@@ -78,9 +97,11 @@ pub struct Held {
     /// What workers are held to.
     pub filter: Option<Filter>,
     bell: Option<Bell>,
-    pid_file: Option<PidFile>,
+    pub(crate) pid_file: Option<PidFile>,
     pub control: Option<ControlSocket>,
     ready: Option<Ready>,
+    /// The server that this one replaces.
+    pub(crate) predecessor: Option<Pid>,
 }
 
 impl Held {
@@ -98,17 +119,21 @@ impl Held {
         Given { listeners, bell, filter, control: None, view, ready: Box::new(ready) }
     }
 
-    fn serve(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<Outcome, Failure> {
-        self.listeners = Listeners::open(&loaded.settings.sockets)?;
+    fn serve(&mut self, start: Start<'_>, loaded: Loaded) -> Result<Outcome, Failure> {
+        let handed = std::mem::take(&mut start.inheritance.listeners);
+        self.listeners = Listeners::inherit(&loaded.settings.sockets, handed)?;
         self.bell = Some(Bell::new().map_err(|errno| Failure::of_errno(exit::OS, "cannot open an eventfd", errno))?);
-        self.control = open_control(&loaded.settings)?;
-        if loaded.settings.process.daemon {
+        if self.predecessor.is_none() {
+            self.control = open_control(&loaded.settings, false)?;
+        }
+        // A server that replaces another lives where that one does: in its terminal's session, or away from it.
+        if loaded.settings.process.daemon && self.predecessor.is_none() {
             match daemon::split()? {
                 Started::Parent(code) => return Ok(Outcome::Parent(code)),
                 Started::Daemon(ready) => self.ready = Some(ready),
             }
         }
-        let begun = self.begin(options, loaded, greet);
+        let begun = self.begin(start, loaded);
         let code = match (begun, self.ready.take()) {
             (Ok(code), _) => code,
             (Err(failure), Some(ready)) => {
@@ -123,7 +148,8 @@ impl Held {
     }
 
     /// From a process with its final id to the end of the server.
-    fn begin(&mut self, options: &Options, loaded: Loaded, greet: bool) -> Result<u8, Failure> {
+    fn begin(&mut self, start: Start<'_>, loaded: Loaded) -> Result<u8, Failure> {
+        let Start { options, origin, greet, .. } = start;
         let Loaded { settings, full_name: conf_name, .. } = loaded;
         let alone = settings.process.workers == 0;
         // From here on a signal waits to be read, so none can end the process past its cleaning up.
@@ -135,6 +161,7 @@ impl Held {
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
+            self.take_over(&settings)?;
             privilege::lower(&settings)?;
             let listeners = self.listeners.take_sockets();
             board.enter(0);
@@ -148,10 +175,11 @@ impl Held {
             return Ok(code);
         }
         self.filter = privilege::filter(&settings);
-        let mut master = Master::new(options, settings, conf_name, self, signals, board);
+        let mut master = Master::new(options, origin, settings, conf_name, self, signals, board);
         if !master.start() {
             return Err(Failure::new(exit::OS, "no worker can serve; the log has the reason"));
         }
+        master.take_over()?;
         master.tell_started(greet);
         if !cfg!(debug_assertions) {
             trim::start_pages();
@@ -159,15 +187,25 @@ impl Held {
         Ok(master.run())
     }
 
+    /// Has the path of the control socket, on which the server that this one replaces answers until now.
+    pub fn take_over(&mut self, settings: &Settings) -> Result<(), Failure> {
+        if self.predecessor.is_some() {
+            self.control = open_control(settings, true)?;
+        }
+        Ok(())
+    }
+
     pub fn tell_started(&mut self, settings: &Settings, conf_name: &str, greet: bool) {
+        self.listeners.own();
         // Whoever finds a pid in it finds a server that serves. On a full disk it serves without.
-        if let Some(Err(errno)) = self.pid_file.as_ref().map(PidFile::write) {
+        if let Some(Err(errno)) = self.pid_file.as_mut().map(PidFile::write) {
             report(Severity::Error, Some(errno), format_args!("cannot write the pid file ([Process] PidFile)"));
         }
         report(Severity::Notice, None, format_args!("started with {conf_name}"));
         privilege::tell(settings);
-        if let Some(ready) = self.ready.take() {
-            ready.good();
+        let heard = self.ready.take().is_none_or(Ready::good);
+        if let Some(pid_file) = self.pid_file.as_ref().filter(|_| !heard && self.predecessor.is_some()) {
+            pid_file.remove_predecessors();
         }
         if greet {
             welcome::show(settings, conf_name);
@@ -211,9 +249,9 @@ fn begin_log(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// The control socket. One that is only made from the pid file's path is done without where it cannot be.
-fn open_control(settings: &Settings) -> Result<Option<ControlSocket>, Failure> {
+fn open_control(settings: &Settings, take_over: bool) -> Result<Option<ControlSocket>, Failure> {
     let Some(Control { path, written }) = &settings.process.control else { return Ok(None) };
-    match ControlSocket::open(path, false) {
+    match ControlSocket::open(path, take_over) {
         Ok(control) => Ok(Some(control)),
         Err(failure) if *written => Err(failure),
         Err(failure) => {
@@ -228,7 +266,11 @@ pub fn own_pid() -> u32 {
     rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
 }
 
-fn lock(path: &Path) -> Result<PidFile, Failure> {
+/// Locks the pid file, or takes the one that was locked for us if it is this.
+fn lock(path: &Path, lent: Option<OwnedFd>) -> Result<PidFile, Failure> {
+    if let Some(lent) = lent.and_then(|file| PidFile::lent(path, file)) {
+        return Ok(lent);
+    }
     let shown = path.display();
     PidFile::lock(path).map_err(|error| match error {
         PidFileError::Held(Some(pid)) => Failure::new(

@@ -18,9 +18,11 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Server {
     pub directory: PathBuf,
     pub port: u16,
+    /// What is run.
+    pub program: PathBuf,
     /// The process started last in the foreground.
     pub last_pid: i32,
-    child: Option<Child>,
+    pub child: Option<Child>,
     /// Processes that are not our children but must not stay.
     strays: Vec<i32>,
 }
@@ -34,7 +36,8 @@ impl Server {
             .join(format!("tidegate-process-test-with-a-long-directory-name-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let port = free_port();
-        let server = Self { directory, port, last_pid: 0, child: None, strays: Vec::new() };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
+        let server = Self { directory, port, program, last_pid: 0, child: None, strays: Vec::new() };
         server.write_conf(&format!(
             "[Process]\nPidFile = tg.pid\n{process}\n\n[Socket]\nListenAddress = 127.0.0.1\nListenPort = {port}\n"
         ));
@@ -47,7 +50,7 @@ impl Server {
 
     /// The program, in the directory, as someone at a shell there would start it.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let mut command = Command::new(&self.program);
         command.arg0("./tidegate").args(words).current_dir(&self.directory).stdin(Stdio::null());
         command
     }
@@ -109,6 +112,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // It may have been replaced by a process that is not our child.
+        if let Some(pid) = self.pid_file() {
+            self.strays.push(pid);
+            self.strays.extend(children(pid));
+        }
         if let Some(child) = &mut self.child {
             self.strays.extend(children(child.id() as i32));
             let _ = child.kill();

@@ -107,3 +107,30 @@ fn exchange(client: &mut TcpStream, question: &[u8], answer: &mut [u8]) -> Resul
     }
     Ok(())
 }
+
+/// Whether someone answers there.
+pub fn echoes(port: u16) -> bool {
+    let Ok(mut client) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = [0; 4];
+    client.write_all(b"ping").is_ok() && client.read_exact(&mut answer).is_ok() && answer == *b"ping"
+}
+
+/// A client in the middle of an answer it does not read: its worker has something to wait for.
+pub fn slow_reader(port: u16) -> (TcpStream, usize) {
+    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    client.set_nonblocking(true).unwrap();
+    let (mut sent, mut quiet) = (0, 0);
+    while quiet < 40 {
+        match client.write(&[b'x'; 65_536]) {
+            Ok(count) => (sent, quiet) = (sent + count, 0),
+            Err(_) => {
+                quiet += 1;
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+    client.set_nonblocking(false).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    (client, sent)
+}

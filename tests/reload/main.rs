@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use clients::Clients;
+use clients::{Clients, echoes, slow_reader};
 use rustix::process::Signal;
 use server::{Server, children, exists, free_port, is_gone, send, title, wait_until};
 
@@ -50,13 +50,6 @@ fn reload(server: &mut Server, count: usize) -> Vec<i32> {
     send(server.pid(), Signal::HUP);
     wait_until("the old workers to go", || old.iter().all(|worker| is_gone(*worker)));
     server.workers(count)
-}
-
-fn echoes(port: u16) -> bool {
-    let Ok(mut client) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
-    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let mut answer = [0; 4];
-    client.write_all(b"ping").is_ok() && client.read_exact(&mut answer).is_ok() && answer == *b"ping"
 }
 
 fn descriptors(pid: i32) -> usize {
@@ -268,25 +261,6 @@ fn winch_drains_the_workers_and_hup_brings_them_back() {
     send(server.pid(), Signal::WINCH);
     send(server.pid(), Signal::QUIT);
     assert_eq!(server.end(), (Some(0), String::new()));
-}
-
-/// A client in the middle of an answer it does not read: its worker has something to wait for.
-fn slow_reader(port: u16) -> (TcpStream, usize) {
-    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    client.set_nonblocking(true).unwrap();
-    let (mut sent, mut quiet) = (0, 0);
-    while quiet < 40 {
-        match client.write(&[b'x'; 65_536]) {
-            Ok(count) => (sent, quiet) = (sent + count, 0),
-            Err(_) => {
-                quiet += 1;
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        }
-    }
-    client.set_nonblocking(false).unwrap();
-    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    (client, sent)
 }
 
 #[test]

@@ -149,6 +149,13 @@ pub const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         section: "Process",
+        key: "UpgradeTimeout",
+        kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
+        default: "1m",
+        help: "How long a new program may take until it serves and replaces this one; 0 is no limit.",
+    },
+    Directive {
+        section: "Process",
         key: "RespawnLimit",
         kind: Kind::Number { min: 0, max: RESPAWN_LIMIT_MAX as u64 },
         default: "10",

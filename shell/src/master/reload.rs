@@ -100,9 +100,10 @@ impl Master<'_> {
     }
 }
 
-fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::NotServing => Failure::new(exit::UNAVAILABLE, "the server is stopping"),
+        Refusal::Upgrading => Failure::new(exit::UNAVAILABLE, "an upgrade is under way"),
         Refusal::Leavers(leavers) => Failure::new(
             exit::UNAVAILABLE,
             format!(

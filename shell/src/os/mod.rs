@@ -9,7 +9,8 @@
 //! | `conn` | `close` | |
 //! | `epoll` | `epoll_create1`, `epoll_ctl`, `epoll_pwait`; EPOLLEXCLUSIVE where there is (4.5) | 2.6.27 |
 //! | `errno` | libc `strerror_r` | |
-//! | `file` | `open` (cloexec), `fchown`, `flock`, `ftruncate`, `fstat`, `unlink`, `write`, `poll` | 2.6.23 |
+//! | `exec` | libc `posix_spawn` through std, `fcntl`; `/proc/self/exe` | 2.6 |
+//! | `file` | `open` (cloexec), `fchown`, `flock`, `ftruncate`, `fstat`, `link`, `rename`, `unlink`, `write`, `poll` | 2.6.23 |
 //! | `memory` | `mmap` anonymous, `munmap`, `madvise` NOHUGEPAGE, POPULATE_WRITE where there is (5.14) | |
 //! | `privilege` | `setgroups`, `setresgid`, `setresuid`, `capset`, `prctl` CAPBSET_DROP, DUMPABLE; NO_NEW_PRIVS (3.5), CAP_AMBIENT (4.3) | 2.6.26 |
 //! | `process` | `fork`, `_exit`, `setsid`, `umask`, `dup2`, `waitpid`, `kill`, `pipe2`, `prctl` PDEATHSIG, `setrlimit` | 2.6.27 |
@@ -31,6 +32,7 @@ pub mod confine;
 pub mod conn;
 pub mod epoll;
 pub mod errno;
+pub mod exec;
 pub mod file;
 pub mod memory;
 pub mod privilege;

@@ -51,6 +51,8 @@ pub fn exit_now(code: u8) -> ! {
 
 /// Runs this in a child and waits for its end. For what is over in a moment and must not change this process.
 pub fn in_child(act: impl FnOnce() -> u8) -> rustix::io::Result<Ended> {
+    #[cfg(test)]
+    let _alone = no_forks();
     match fork()? {
         Fork::Child => exit_now(act()),
         Fork::Parent(pid) => loop {
@@ -61,6 +63,13 @@ pub fn in_child(act: impl FnOnce() -> u8) -> rustix::io::Result<Ended> {
             }
         },
     }
+}
+
+/// For a test that minds a child of another test having its locks and sockets too for a moment.
+#[cfg(test)]
+pub fn no_forks() -> std::sync::MutexGuard<'static, ()> {
+    static FORKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    FORKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A new session without a terminal, and files with exactly the modes we ask for.

@@ -80,16 +80,15 @@ impl Signals {
         Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
     }
 
-    /// Sleeps until a signal waits, the other descriptor is readable, or this much time has passed. May return early.
-    pub fn wait(&self, other: Option<BorrowedFd<'_>>, for_ms: Option<u64>) {
+    /// Sleeps until a signal waits, one of the others can be read or this much time has passed. May return early.
+    pub fn wait(&self, others: &[BorrowedFd<'_>], for_ms: Option<u64>) {
         let time = for_ms.map(|ms| Timespec {
             tv_sec: i64::try_from(ms / 1_000).unwrap_or(i64::MAX),
             tv_nsec: (ms % 1_000 * 1_000_000) as _,
         });
-        // Without another the same one twice: it is asked about once more, and nothing else differs.
-        let other = other.unwrap_or(self.fd.as_fd());
-        let mut asked = [PollFd::new(&self.fd, PollFlags::IN), PollFd::from_borrowed_fd(other, PollFlags::IN)];
-        let _ = poll(&mut asked, time.as_ref());
+        let all = core::iter::once(self.fd.as_fd()).chain(others.iter().copied());
+        let mut all: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let _ = poll(&mut all, time.as_ref());
     }
 
     /// The next waiting signal, if any. A WINCH of the kernel's own is passed over: someone resized the terminal,

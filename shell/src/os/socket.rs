@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -49,6 +50,21 @@ pub fn listen(address: &Address, backlog: u32, options: Options) -> io::Result<O
     };
     set_backlog(&socket, backlog)?;
     Ok(socket)
+}
+
+/// Whether this is a stream socket that listens on this address and no other.
+pub fn is_listener_on(socket: &OwnedFd, address: &Address) -> bool {
+    let listens =
+        sockopt::socket_type(socket) == Ok(SocketType::STREAM) && sockopt::socket_acceptconn(socket) == Ok(true);
+    let Some(name) = net::getsockname(socket).ok().filter(|_| listens) else { return false };
+    match (address, SocketAddr::try_from(name.clone())) {
+        (Address::Ip(ip), Ok(bound)) => (bound.ip(), bound.port()) == (ip.ip(), ip.port()),
+        (Address::All(port), Ok(bound)) => bound.ip().is_unspecified() && bound.port() == *port,
+        (Address::Unix(path), Err(_)) => {
+            SocketAddrUnix::try_from(name).is_ok_and(|name| name.path_bytes() == Some(path.as_os_str().as_bytes()))
+        }
+        _ => false,
+    }
 }
 
 /// A local listener that its owner alone can connect to, from the moment its path is there.
@@ -153,6 +169,28 @@ mod tests {
     fn an_address_that_is_not_there_yet_can_be_bound() {
         // TEST-NET-1 (RFC 5737): nobody's.
         assert!(listen(&Address::Ip("192.0.2.1:0".parse().unwrap()), 8, Options::default()).is_ok());
+    }
+
+    #[test]
+    fn a_listener_is_known_by_its_address() {
+        let address = |socket: &OwnedFd| SocketAddr::try_from(net::getsockname(socket).unwrap()).unwrap();
+        let one = listen(&Address::Ip("127.0.0.1:0".parse().unwrap()), 8, Options::default()).unwrap();
+        let mut bound = address(&one);
+        assert!(is_listener_on(&one, &Address::Ip(bound)));
+        assert!(!is_listener_on(&one, &Address::All(bound.port())));
+        assert!(!is_listener_on(&one, &Address::Unix("/a".into())));
+        let client = OwnedFd::from(TcpStream::connect(bound).unwrap());
+        assert!(!is_listener_on(&client, &Address::Ip(address(&client))), "it is connected, not listening");
+        bound.set_port(bound.port() ^ 1);
+        assert!(!is_listener_on(&one, &Address::Ip(bound)));
+        let all = listen(&Address::All(0), 8, Options::default()).unwrap();
+        assert!(is_listener_on(&all, &Address::All(address(&all).port())));
+        let path = std::env::temp_dir().join(format!("tidegate-socket-{}", std::process::id()));
+        let unix = listen(&Address::Unix(path.clone()), 8, Options::default()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(is_listener_on(&unix, &Address::Unix(path)) && !is_listener_on(&unix, &Address::Unix("/a".into())));
+        let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        assert!(!is_listener_on(&file, &Address::All(1)));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub extern "C" fn supervisor_on(supervisor: &mut Supervisor, what: i32, slot: u1
         2 => supervisor.on_request(Request::Term, now_ms),
         3 => supervisor.on_request(Request::Quit, now_ms),
         4 => supervisor.on_request(Request::Park, now_ms),
+        5 => supervisor.on_successor_died(now_ms),
         _ => supervisor.on_time(now_ms),
     }
 }
@@ -27,6 +28,21 @@ pub extern "C" fn supervisor_on(supervisor: &mut Supervisor, what: i32, slot: u1
 #[unsafe(no_mangle)]
 pub extern "C" fn supervisor_on_reload(supervisor: &mut Supervisor, workers: u16, drain_ms: u64, now_ms: u64) -> bool {
     supervisor.on_reload(Plan { workers, drain_ms, respawn_limit: 0 }, now_ms).is_ok()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn supervisor_on_upgrade(supervisor: &mut Supervisor, bound_ms: u64, now_ms: u64) -> bool {
+    supervisor.on_upgrade(bound_ms, now_ms).is_ok()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn supervisor_on_successor_serves(supervisor: &mut Supervisor, now_ms: u64) -> bool {
+    supervisor.on_successor_serves(now_ms) && !supervisor.upgrading()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn supervisor_on_resume(supervisor: &mut Supervisor, now_ms: u64) -> bool {
+    supervisor.on_resume(now_ms).is_ok()
 }
 
 #[unsafe(no_mangle)]
