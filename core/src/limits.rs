@@ -55,6 +55,9 @@ pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
 /// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
 pub const ENTRIES_MAX: usize = 320;
 
+/// The smallest log: room for some hundred lines, and for one of each process in the same instant.
+pub const LOG_BYTES_MIN: u64 = 64 * 1024;
+
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
 

@@ -137,10 +137,12 @@ fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directo
             respawn_limit: narrow(process.number("RespawnLimit")),
         },
         log: Log {
-            file: match options.error_log.as_ref().map(|typed| typed.to_string_lossy()) {
-                Some(typed) => settings::log_file(&typed, directory),
-                None => settings::log_file(log.text("File"), prefix),
+            to: match options.error_log.as_ref().map(|typed| typed.to_string_lossy()) {
+                Some(typed) => settings::destination(&typed, directory),
+                None => settings::destination(log.text("File"), prefix),
             },
+            max_bytes: log.size("MaxSize"),
+            daily_bytes: log.size("MaxDaily"),
             level: Severity::named(log.text("Level")).unwrap_or_default(),
         },
         memory: Memory {
@@ -223,6 +225,7 @@ impl Bounded for u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Destination;
 
     fn load_text(name: &str, text: &str, options: Options) -> Result<Loaded, Failure> {
         let path = std::env::temp_dir().join(format!("tidegate-conf-{}-{name}", std::process::id()));
@@ -261,9 +264,9 @@ mod tests {
         assert_eq!(settings.process.pid_file, Some("/srv/run/pid".into()));
         assert_eq!(settings.process.control.unwrap().path, Path::new("/srv/run/pid.sock"));
         assert_eq!(settings.process.workers, 7);
-        assert_eq!(settings.log.file, None);
+        assert_eq!(settings.log.to, Destination::Stderr);
         let options = Options { prefix: Some("/srv".into()), ..Options::default() };
-        assert_eq!(load_text("log", text, options).unwrap().settings.log.file, Some("/srv/log".into()));
+        assert_eq!(load_text("log", text, options).unwrap().settings.log.to, Destination::File("/srv/log".into()));
     }
 
     #[test]

@@ -157,6 +157,7 @@ impl<'a> Master<'a> {
                 self.on_dead(pid, ended, now_ms);
             }
             self.supervisor.on_time(now_ms);
+            log::tend();
             if let Some(end) = self.obey() {
                 return self.leave(end);
             }
@@ -178,10 +179,14 @@ impl<'a> Master<'a> {
     /// What ends the sleep beside signals.
     fn watched(&self) -> Vec<BorrowedFd<'_>> {
         let control = self.held.control.iter().map(AsFd::as_fd);
-        control.chain(self.successor.iter().filter_map(Successor::watched)).collect()
+        let successor = self.successor.iter().filter_map(Successor::watched);
+        control.chain(successor).chain(log::bell()).collect()
     }
 
     fn on_signal(&mut self, signal: Signal, now_ms: u64) {
+        if signal != Signal::Child {
+            log::heed();
+        }
         match signal {
             Signal::Term | Signal::Int => {
                 report(Severity::Notice, None, format_args!("asked to stop"));
@@ -217,12 +222,18 @@ impl<'a> Master<'a> {
         }
         let Some(slot) = self.pids.iter().position(|known| *known == Some(pid)) else { return };
         self.pids[slot] = None;
-        let severity = if ended == Ended::Exited(exit::OK) { Severity::Notice } else { Severity::Alert };
         let why = match ended {
             Ended::Killed(confine::SIGNAL) => ": it asked for what [Process] Confine does not allow",
             _ => "",
         };
-        report(severity, None, format_args!("worker {slot}, process {}, {ended}{why}", pid.as_raw_nonzero()));
+        let pid = pid.as_raw_nonzero();
+        // Two call sites: the log counts each apart, so that many orderly ends never crowd out one that was not.
+        match ended {
+            Ended::Exited(exit::OK) => {
+                report(Severity::Notice, None, format_args!("worker {slot}, process {pid}, {ended}"))
+            }
+            _ => report(Severity::Alert, None, format_args!("worker {slot}, process {pid}, {ended}{why}")),
+        }
         self.board.leave(slot as u16);
         self.supervisor.on_died(slot as u16, now_ms);
     }
@@ -255,7 +266,7 @@ impl<'a> Master<'a> {
     }
 
     fn become_worker(&mut self, slot: u16, parent: Pid) -> u8 {
-        log::become_role("worker");
+        log::become_role(log::Role::Worker);
         if let Err(failure) = privilege::lower(&self.settings) {
             report(Severity::Crit, None, format_args!("{}; it does not serve", failure.text));
             return failure.code;

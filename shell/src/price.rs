@@ -8,6 +8,7 @@
 
 mod fit;
 mod json;
+mod log;
 mod table;
 
 use crate::os::shared::CELL_BYTES;
@@ -115,6 +116,7 @@ pub struct Price {
     pub busy_bytes: u64,
     /// Descriptors a worker needs.
     pub files: u64,
+    pub log: log::Log,
 }
 
 impl Price {
@@ -148,6 +150,7 @@ impl Price {
             idle_bytes,
             busy_bytes: idle_bytes + held * shape.block_bytes as u64,
             files: files_needed(settings).into(),
+            log: log::Log::of(settings),
         }
     }
 

@@ -14,6 +14,9 @@ use crate::accounts::User;
 use crate::log::Severity;
 use crate::os::privilege::Account;
 
+/// Where the machine's syslog daemon listens.
+const SYSLOG: &str = "/dev/log";
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub process: Process,
@@ -69,9 +72,31 @@ impl Process {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    /// `None` is standard error.
-    pub file: Option<PathBuf>,
+    pub to: Destination,
     pub level: Severity,
+    /// Of a file; 0 is no bound.
+    pub max_bytes: u64,
+    /// To a file, of all processes, in a day; 0 is no bound.
+    pub daily_bytes: u64,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    #[default]
+    Stderr,
+    File(PathBuf),
+    /// The socket of a syslog daemon.
+    Syslog(PathBuf),
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Destination::Stderr => out.write_str("standard error"),
+            Destination::File(path) | Destination::Syslog(path) => write!(out, "{}", path.display()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +146,13 @@ pub struct Socket {
     pub send_bytes: u32,
     /// `DBInfo`: free text for the service.
     pub info: String,
+}
+
+impl Process {
+    /// Processes that are there at a time: while a reload replaces the workers, twice as many of them.
+    pub fn count_max(&self) -> u64 {
+        1 + 2 * u64::from(self.workers)
+    }
 }
 
 impl Socket {
@@ -177,8 +209,13 @@ pub fn address(address: conf::Address<'_>, port: u16, prefix: &Path) -> Address 
 }
 
 /// A log's name as the configuration or `-e` writes it.
-pub fn log_file(text: &str, prefix: &Path) -> Option<PathBuf> {
-    (text != "stderr" && !text.is_empty()).then(|| prefix.join(text))
+pub fn destination(text: &str, prefix: &Path) -> Destination {
+    match (text, text.strip_prefix("syslog:")) {
+        ("stderr" | "", _) => Destination::Stderr,
+        ("syslog" | "syslog:", _) => Destination::Syslog(SYSLOG.into()),
+        (_, Some(path)) => Destination::Syslog(prefix.join(path)),
+        (path, None) => Destination::File(prefix.join(path)),
+    }
 }
 
 #[cfg(test)]
@@ -201,9 +238,16 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_standard_error_or_a_path_from_the_prefix() {
-        assert_eq!(log_file("stderr", Path::new("/p")), None);
-        assert_eq!(log_file("a.log", Path::new("/p")), Some("/p/a.log".into()));
-        assert_eq!(log_file("/a.log", Path::new("/p")), Some("/a.log".into()));
+    fn a_log_is_standard_error_syslog_or_a_path_from_the_prefix() {
+        for (text, to) in [
+            ("stderr", Destination::Stderr),
+            ("a.log", Destination::File("/p/a.log".into())),
+            ("/a.log", Destination::File("/a.log".into())),
+            ("./syslog", Destination::File("/p/./syslog".into())),
+            ("syslog", Destination::Syslog("/dev/log".into())),
+            ("syslog:run/log", Destination::Syslog("/p/run/log".into())),
+        ] {
+            assert_eq!(destination(text, Path::new("/p")), to);
+        }
     }
 }

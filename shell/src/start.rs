@@ -6,6 +6,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::process::Pid;
 use tidegate_core::status::Facts;
 
@@ -28,7 +29,7 @@ use crate::os::{clock, process, title, trim};
 use crate::price::{self, Machine};
 use crate::privilege;
 use crate::ready::Ready;
-use crate::settings::{Control, Settings};
+use crate::settings::{Control, Destination, Settings};
 use crate::status::View;
 use crate::welcome;
 use crate::worker::{self, Given, Role};
@@ -45,8 +46,8 @@ pub struct Start<'a> {
 
 /// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
 pub fn run(start: Start<'_>, loaded: Loaded) -> Result<u8, Failure> {
-    let has_log = loaded.settings.log.file.is_some();
-    begin_log(&loaded.settings)?;
+    let has_log = loaded.settings.log.to != Destination::Stderr;
+    begin_log(&loaded.settings);
     let outcome = run_logged(start, loaded);
     if let Err(failure) = &outcome
         && has_log
@@ -156,7 +157,7 @@ impl Held {
         let signals = Signals::open(signal::MASTER)
             .map_err(|errno| Failure::of_errno(exit::OS, "cannot open the signal descriptor", errno))?;
         let board = Board::new().map_err(|errno| Failure::of_errno(exit::OS, "cannot map the statistics", errno))?;
-        log::become_role(if alone { "server" } else { "master" });
+        log::become_role(if alone { log::Role::Server } else { log::Role::Master });
         title::name(c"tidegate");
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
@@ -231,21 +232,31 @@ pub fn limit_open_files(settings: &Settings) {
 }
 
 /// Opens the log that the settings name; lines go there once it is told [`log::write_to`].
-pub fn open_log(settings: &Settings) -> Result<log::Target, Failure> {
-    let path = settings.log.file.as_deref();
-    log::Target::open(path, privilege::log_owner(settings)).map_err(|errno| {
-        let shown = path.unwrap_or(Path::new("standard error")).display();
-        Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
-    })
+pub fn open_log(settings: &Settings) -> log::Target {
+    log::Target::open(&settings.log, settings.process.count_max(), privilege::log_owner(settings))
 }
 
-fn begin_log(settings: &Settings) -> Result<(), Failure> {
+/// The sentence when a log cannot be reached.
+pub fn log_failure(settings: &Settings, errno: Errno) -> Failure {
+    let shown = &settings.log.to;
+    Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
+}
+
+/// A log that is not there yet (a disk mounted later, a syslog daemon started later) stops no one from serving.
+fn begin_log(settings: &Settings) {
     log::set_level(settings.log.level);
-    log::write_to(open_log(settings)?);
-    if settings.process.daemon && settings.log.file.is_none() {
+    if let Err(errno) = log::share() {
+        report(Severity::Warn, Some(errno), format_args!("nothing shared for the log: it is bounded by each process"));
+    }
+    let target = open_log(settings);
+    if let Some(errno) = target.fault() {
+        let text = log_failure(settings, errno).text;
+        report(Severity::Error, None, format_args!("{text}; it is tried again, until then lines are here"));
+    }
+    log::write_to(target);
+    if settings.process.daemon && settings.log.to == Destination::Stderr {
         report(Severity::Warn, None, format_args!("a daemon has no standard error: set [Log] File to keep its log"));
     }
-    Ok(())
 }
 
 /// The control socket. One that is only made from the pid file's path is done without where it cannot be.

@@ -192,6 +192,7 @@ fn run_loop(
             desk.serve(now_ms);
         }
         while let Some(signal) = if signalled { signals.read() } else { None } {
+            log::heed();
             match signal {
                 Signal::Quit if drain_by.is_none() => {
                     if role != Role::Alone {
@@ -246,9 +247,9 @@ fn publish(stats: &Stats, awake_us: u64) {
     let (allocations, first_bytes) = alloc::after_seal();
     stats.allocations.set(allocations as u64);
     stats.allocated_first_bytes.set(first_bytes as u64);
-    let (left_out, dropped) = log::lost();
-    stats.log_left_out.set(left_out);
-    stats.log_dropped.set(dropped);
+    let log::Counts { left_out, lost, .. } = log::counts();
+    stats.log_left_out.set(left_out as u64);
+    stats.log_dropped.set(lost as u64);
 }
 
 fn tell_end(dispatcher: &Connections) {

@@ -73,6 +73,10 @@ fn in_range(document: &Document<'_>) {
                     assert!(section.number_or_auto(key).is_none_or(|value| (min..=max).contains(&value)), "{key}");
                 }
                 Kind::Size { min, max } => assert!((min..=max).contains(&section.size(key)), "{key}"),
+                Kind::SizeOrNone { min, max } => {
+                    let bytes = section.size(key);
+                    assert!(bytes == 0 || (min..=max).contains(&bytes), "{key}");
+                }
                 Kind::Time { max_ms } => assert!(section.time_ms(key) <= max_ms, "{key}"),
                 Kind::Switch => _ = section.switch(key),
                 Kind::Choice(words) => assert!(words.contains(&section.text(key)), "{key}"),

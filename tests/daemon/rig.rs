@@ -12,8 +12,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::server::{DEADLINE, Server, children, is_gone, send, wait_until};
 
-/// No test lasts longer: then its server is killed and every client of it fails.
-const WATCHDOG: Duration = Duration::from_secs(180);
+/// No test lasts longer, those of endurance at their full length included: then its server is killed and every client
+/// of it fails.
+const WATCHDOG: Duration = Duration::from_secs(600);
 /// Worth of a line in any log that means a worker did not do what it promises.
 const BROKEN: [&str; 4] = ["after the seal\n", "killed by signal 6", "panicked", "exited with code 1"];
 
@@ -47,13 +48,13 @@ impl Rig {
         })
     }
 
-    /// Starts a server; `rest` writes what stands behind the process and the log sections.
-    pub fn start(workers: usize, process: &str, rest: impl FnOnce(&Server) -> String) -> Self {
+    /// Starts a server; `rest` prepares it and writes what stands behind the process and the log sections.
+    pub fn start(workers: usize, process: &str, rest: impl FnOnce(&mut Server) -> String) -> Self {
         raise_open_files();
-        let server = Server::with("");
+        let mut server = Server::with("");
+        let rest = rest(&mut server);
         server.write_conf(&format!(
-            "[Process]\nPidFile = tg.pid\nWorkers = {workers}\n{process}\n[Log]\nFile = tg.log\nLevel = info\n{}",
-            rest(&server)
+            "[Process]\nPidFile = tg.pid\nWorkers = {workers}\n{process}\n[Log]\nFile = tg.log\nLevel = info\n{rest}"
         ));
         let mut server = server.start();
         let workers = server.workers(workers);

@@ -1,5 +1,6 @@
 //! A server under test: its directory, its processes, and the promise that nothing outlives the test.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -20,6 +21,8 @@ pub struct Server {
     pub port: u16,
     /// What is run.
     pub program: PathBuf,
+    /// What the program is started through: another program and its words, in front of it.
+    pub through: Vec<OsString>,
     /// The process started last in the foreground.
     pub last_pid: i32,
     pub child: Option<Child>,
@@ -37,7 +40,8 @@ impl Server {
         fs::create_dir_all(&directory).unwrap();
         let port = free_port();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
-        let server = Self { directory, port, program, last_pid: 0, child: None, strays: Vec::new() };
+        let through = Vec::new();
+        let server = Self { directory, port, program, through, last_pid: 0, child: None, strays: Vec::new() };
         server.write_conf(&format!(
             "[Process]\nPidFile = tg.pid\n{process}\n\n[Socket]\nListenAddress = 127.0.0.1\nListenPort = {port}\n"
         ));
@@ -50,8 +54,13 @@ impl Server {
 
     /// The program, in the directory, as someone at a shell there would start it.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg0("./tidegate").args(words).current_dir(&self.directory).stdin(Stdio::null());
+        let first = self.through.first().map_or(self.program.as_os_str(), OsString::as_os_str);
+        let mut command = Command::new(first);
+        match self.through.get(1..) {
+            Some(words) => command.args(words).arg(&self.program),
+            None => command.arg0("./tidegate"),
+        };
+        command.args(words).current_dir(&self.directory).stdin(Stdio::null());
         command
     }
 

@@ -4,8 +4,8 @@
 
 use crate::limits::{
     ACCEPT_RATE_MAX, ACCOUNT_BYTES_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX,
-    KEEPALIVE_MS_MAX, LISTENERS_MAX, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX, SOCKET_BUFFER_BYTES_MAX,
-    TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
+    KEEPALIVE_MS_MAX, LISTENERS_MAX, LOG_BYTES_MIN, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX,
+    SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
 };
 
 /// A section a file may hold.
@@ -48,6 +48,11 @@ pub enum Kind {
         max: u64,
     },
     Size {
+        min: u64,
+        max: u64,
+    },
+    /// 0 is none.
+    SizeOrNone {
         min: u64,
         max: u64,
     },
@@ -166,7 +171,7 @@ pub const DIRECTIVES: &[Directive] = &[
         key: "File",
         kind: Kind::Text { max_bytes: PATH_BYTES_MAX },
         default: "stderr",
-        help: "stderr, or the file that messages are added to.",
+        help: "stderr, syslog (or syslog:/path for another socket), or the file that messages are added to.",
     },
     Directive {
         section: "Log",
@@ -174,6 +179,20 @@ pub const DIRECTIVES: &[Directive] = &[
         kind: Kind::Choice(&["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"]),
         default: "notice",
         help: "The least severe messages that are kept.",
+    },
+    Directive {
+        section: "Log",
+        key: "MaxSize",
+        kind: Kind::SizeOrNone { min: LOG_BYTES_MIN, max: 1 << 40 },
+        default: "1M",
+        help: "Before it outgrows this the file is renamed to FILE.1, which it replaces; 0 is no bound.",
+    },
+    Directive {
+        section: "Log",
+        key: "MaxDaily",
+        kind: Kind::SizeOrNone { min: LOG_BYTES_MIN, max: 1 << 40 },
+        default: "4M",
+        help: "Written to the file in any 24 hours, half of it at once, the rest evenly; 0 is no bound.",
     },
     Directive {
         section: "Memory",
@@ -306,7 +325,7 @@ pub const DIRECTIVES: &[Directive] = &[
         key: "UserTimeout",
         kind: Kind::Time { max_ms: TIMEOUT_MS_MAX },
         default: "0",
-        help: "The kernel gives up a peer that acknowledges nothing for so long; 0 is the kernel's own limit.",
+        help: "The kernel gives up a peer that acknowledges or takes nothing for so long; 0 is its own limit.",
     },
     Directive {
         section: "Socket",
@@ -402,7 +421,10 @@ mod tests {
     fn bounds_are_the_right_way_round() {
         for directive in DIRECTIVES {
             match directive.kind {
-                Kind::Number { min, max } | Kind::NumberOrAuto { min, max } | Kind::Size { min, max } => {
+                Kind::Number { min, max }
+                | Kind::NumberOrAuto { min, max }
+                | Kind::Size { min, max }
+                | Kind::SizeOrNone { min, max } => {
                     assert!(min < max, "{}", directive.key);
                 }
                 Kind::Choice(words) => assert!(words.len() > 1),

@@ -229,8 +229,8 @@ pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::
     match kind {
         Kind::Number { min, max } => uwrite!(out, "a number from {} to {}", min, max),
         Kind::NumberOrAuto { min, max } => uwrite!(out, "a number from {} to {} or auto", min, max),
-        Kind::Size { min, max } => {
-            out.write_str("a size from ")?;
+        Kind::Size { min, max } | Kind::SizeOrNone { min, max } => {
+            out.write_str(if let Kind::Size { .. } = kind { "a size from " } else { "0, or a size from " })?;
             write_in_units(out, min, &SIZES)?;
             out.write_str(" to ")?;
             write_in_units(out, max, &SIZES)?;

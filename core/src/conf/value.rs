@@ -19,6 +19,7 @@ pub fn is_valid(kind: Kind, text: &str) -> bool {
         Kind::Number { min, max } => within(digits(text), min, max),
         Kind::NumberOrAuto { min, max } => is_auto(text) || within(digits(text), min, max),
         Kind::Size { min, max } => within(size(text), min, max),
+        Kind::SizeOrNone { min, max } => size(text).is_some_and(|size| size == 0 || (min..=max).contains(&size)),
         Kind::Time { max_ms } => within(time_ms(text), 0, max_ms),
         Kind::Switch => switch(text).is_some(),
         Kind::Choice(words) => choice(words, text).is_some(),
@@ -89,7 +90,7 @@ pub fn choice(words: &'static [&'static str], text: &str) -> Option<&'static str
 pub fn integer(kind: Kind, text: &str) -> Option<i64> {
     let value = match kind {
         Kind::Number { .. } | Kind::NumberOrAuto { .. } => digits(text),
-        Kind::Size { .. } => size(text),
+        Kind::Size { .. } | Kind::SizeOrNone { .. } => size(text),
         Kind::Time { .. } => time_ms(text).map(|ms| ms / SECOND_MS),
         Kind::Switch => switch(text).map(u64::from),
         Kind::Choice(_) | Kind::Address | Kind::Prefixes => None,
@@ -146,6 +147,9 @@ mod tests {
         assert!(!is_valid(kind, "0") && !is_valid(kind, "4") && !is_valid(kind, "auto"));
         assert!(is_valid(Kind::NumberOrAuto { min: 1, max: 3 }, "Auto"));
         assert!(is_valid(Kind::Time { max_ms: 500 }, "0") && !is_valid(Kind::Time { max_ms: 500 }, "1"));
+        let none = Kind::SizeOrNone { min: 1_024, max: 2_048 };
+        assert!(is_valid(none, "0") && is_valid(none, "1K") && is_valid(none, "2K"));
+        assert!(!is_valid(none, "1") && !is_valid(none, "1023") && !is_valid(none, "3K"));
         assert!(is_valid(Kind::Text { max_bytes: 2 }, "ab") && !is_valid(Kind::Text { max_bytes: 2 }, "é1"));
     }
 

@@ -28,15 +28,15 @@ impl Line {
         str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
     }
 
-    /// The line with its end, marked as cut if it or the text it was made from is.
-    pub fn finish(&mut self, made_from: &Line) -> &[u8] {
-        let marks: &[&[u8]] = if self.cut || made_from.cut { &[CUT, b"\n"] } else { &[b"\n"] };
-        let mut end = self.len;
-        for mark in marks {
-            self.bytes[end..end + mark.len()].copy_from_slice(mark);
-            end += mark.len();
+    /// The line with this end, marked as cut if it or the text it was made from is.
+    pub fn finish(&mut self, made_from: &Line, end: &[u8]) -> &[u8] {
+        let mark = if self.cut || made_from.cut { CUT } else { &[] };
+        let mut length = self.len;
+        for part in [mark, end] {
+            self.bytes[length..length + part.len()].copy_from_slice(part);
+            length += part.len();
         }
-        &self.bytes[..end]
+        &self.bytes[..length]
     }
 
     fn push(&mut self, text: &str) {
@@ -95,7 +95,7 @@ mod tests {
         body.write_escaped(format_args!("{text}"));
         let mut line = Line::new();
         line.write_escaped(format_args!("{}", body.text()));
-        line.finish(&body).to_vec()
+        line.finish(&body, b"\n").to_vec()
     }
 
     #[test]

@@ -57,7 +57,8 @@ impl Master<'_> {
         let leaving = Price::of(&self.settings, &machine).workers_full_bytes(self.supervisor.live() as u64);
         price::check_reload(&settings, &price, leaving, &name)?;
         privilege::check(&settings)?;
-        let target = start::open_log(&settings)?;
+        let target = start::open_log(&settings);
+        log::may_write_to(&target).map_err(|errno| start::log_failure(&settings, errno))?;
         let staged = self.held.listeners.stage(&settings.sockets)?;
         self.supervisor.on_reload(plan(&settings), now_ms).map_err(refused)?;
         // From here on nothing fails.

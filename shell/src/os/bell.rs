@@ -18,6 +18,11 @@ impl Bell {
         Ok(Self { fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
     }
 
+    /// Takes back all strokes so far, for one listener that waits for it to be readable; whether there were any.
+    pub fn hear(&self) -> bool {
+        io::read(&self.fd, &mut [0; 8]).is_ok()
+    }
+
     /// Rings. Nobody counts the strokes: each process is woken by the edge, and the counter has room for 2^64 of them.
     pub fn ring(&self) {
         let _ = io::write(&self.fd, &1u64.to_ne_bytes());

@@ -7,6 +7,8 @@
 //! On kernels before 5.11 each call walks the list; before 5.16 a filter also slows some processors down (SSBD).
 //! The crate knows the filter's language for three architectures. Elsewhere this refuses, before anything starts.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use rustix::io::Errno;
 
 /// The signal of a process that asked for something else.
@@ -27,8 +29,17 @@ impl Filter {
 
     /// Confines this process for good. Fails where the kernel has no filters; nothing has changed then.
     pub fn apply(&self) -> Result<(), Errno> {
-        filter::apply(&self.0)
+        filter::apply(&self.0)?;
+        APPLIED.store(true, Relaxed);
+        Ok(())
     }
+}
+
+static APPLIED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is confined: what it may not ask for it must do without.
+pub fn is_applied() -> bool {
+    APPLIED.load(Relaxed)
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]

@@ -7,13 +7,12 @@
 //! For an upgrade the old server's file gets another name in the same moment as an empty one, locked for the new server,
 //! gets its own: at no time is there no file, or one that nobody holds.
 
-use core::ffi::CStr;
 use std::io::Read as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{self, FlockOperation, Gid, Mode, OFlags, Uid};
+use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use rustix::io::{self, Errno};
 use rustix::process::{Pid, getpid};
 
@@ -27,29 +26,6 @@ pub fn read_whole(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let limit = bytes_max as u64 + 1;
     std::fs::File::from(file).take(limit).read_to_end(&mut bytes).map_err(errno_of)?;
     if bytes.len() > bytes_max { Err(Errno::FBIG) } else { Ok(bytes) }
-}
-
-/// User and group of a file; what is `None` stays.
-pub type Owner = (Option<Uid>, Option<Gid>);
-
-/// Opens a log: created if it is not there, appended to, and given to the owner if it is created. Asks for no memory.
-///
-/// With an owner the directory may be the owner's too, who could put a link or a pipe in the log's place and have root
-/// write where it points: no link is followed then, and what was there already is not given away. A pipe without a
-/// reader is refused and not waited for.
-pub fn open_log(path: &CStr, owner: Option<Owner>) -> io::Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let mode = Mode::from_raw_mode(0o640);
-    let Some((user, group)) = owner else { return fs::open(path, flags | OFlags::CREATE, mode) };
-    match fs::open(path, flags | OFlags::CREATE | OFlags::EXCL, mode) {
-        Ok(file) => {
-            // A file system without owners refuses; this process can write it all the same.
-            let _ = fs::fchown(&file, user, group);
-            Ok(file)
-        }
-        Err(Errno::EXIST) => fs::open(path, flags | OFlags::NOFOLLOW, mode),
-        Err(errno) => Err(errno),
-    }
 }
 
 /// Writes one line with one call, or drops it: a reader that stopped reading must not stop us.

@@ -12,6 +12,7 @@
 //! | `exec` | libc `posix_spawn` through std, `fcntl`; `/proc/self/exe` | 2.6 |
 //! | `file` | `open` (cloexec), `fchown`, `flock`, `ftruncate`, `fstat`, `link`, `rename`, `unlink`, `write`, `poll` | 2.6.23 |
 //! | `memory` | `mmap` anonymous, `munmap`, `madvise` NOHUGEPAGE, POPULATE_WRITE where there is (5.14) | |
+//! | `logfile` | `open` (nonblock), `fstat`, `rename`, `ftruncate`, `fchown`, `fchmod`, `flock`, `writev` | 2.6.23 |
 //! | `privilege` | `setgroups`, `setresgid`, `setresuid`, `capset`, `prctl` CAPBSET_DROP, DUMPABLE; NO_NEW_PRIVS (3.5), CAP_AMBIENT (4.3) | 2.6.26 |
 //! | `process` | `fork`, `_exit`, `setsid`, `umask`, `dup2`, `waitpid`, `kill`, `pipe2`, `prctl` PDEATHSIG, `setrlimit` | 2.6.27 |
 //! | `program` | libc `dl_iterate_phdr`; `/proc/meminfo`, `/proc/sys/net/ipv4`, the control group | |
@@ -34,6 +35,7 @@ pub mod epoll;
 pub mod errno;
 pub mod exec;
 pub mod file;
+pub mod logfile;
 pub mod memory;
 pub mod privilege;
 pub mod process;

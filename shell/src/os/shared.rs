@@ -5,6 +5,7 @@
 
 use core::mem::{size_of, transmute};
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicUsize;
 
 use rustix::io;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
@@ -30,6 +31,8 @@ pub unsafe trait Common: Sized {}
 unsafe impl Common for Head {}
 // SAFETY: cells of numbers.
 unsafe impl Common for Place {}
+// SAFETY: an atomic number.
+unsafe impl Common for AtomicUsize {}
 
 /// The mapping. Never given back: processes live on it until they exit.
 pub struct Shared {

@@ -22,7 +22,7 @@ pub struct Options {
     /// How the kernel finds out that a peer is gone without a word, a pulled cable or a power cut: after this silence
     /// it asks, and gives the peer up `PROBES` pauses later.
     pub keepalive_ms: u64,
-    /// It gives up a peer that acknowledges nothing for so long.
+    /// It gives up a peer that acknowledges nothing for so long, or takes nothing: Linux counts a closed window too.
     pub user_timeout_ms: u64,
     /// Its buffers of one connection, which take twice as much (socket(7)). Without them they grow as it sees fit.
     pub receive_bytes: u32,

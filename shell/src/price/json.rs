@@ -56,7 +56,8 @@ pub fn write(price: &Price) -> String {
             listener.kernel.bounded,
         );
     }
-    let _ = writeln!(out, "],\"kernel\":{{\"socket_buffer_bytes\":{}}}}}", price.kernel_bytes());
+    let (kernel, log) = (price.kernel_bytes(), price.log.json());
+    let _ = writeln!(out, "],\"kernel\":{{\"socket_buffer_bytes\":{kernel}}},\"log\":{log}}}");
     out
 }
 

@@ -49,6 +49,7 @@ pub fn write(price: &Price) -> String {
         );
     }
     let _ = writeln!(out, "open files: {} a worker", price.files);
+    let _ = writeln!(out, "{}", price.log.line());
     let total = size(price.kernel_bytes());
     let _ = writeln!(out, "the kernel's socket buffers, beside all this and outside [Memory] Limit: {total}");
     for Listener { section, kernel, .. } in &price.listeners {
