@@ -1,4 +1,4 @@
-//! What leaves a connection: bytes at once or into blocks, and parts of files.
+//! Sending: what a step wrote, and what it wants from a file. What does not leave at once is kept, or asked for again.
 
 use nb::Error::{Other, WouldBlock};
 
@@ -10,7 +10,7 @@ use crate::stats::{Counter, Reason, Stats};
 
 /// Sends from a file; returns how much, and whether that was all that was asked for.
 #[cold]
-pub fn send_file<N: Net>(
+pub(super) fn send_file<N: Net>(
     net: &mut N,
     stats: &Stats,
     slot: &mut Slot<N::Conn>,
@@ -34,7 +34,7 @@ pub fn send_file<N: Net>(
 /// Sends two parts at once if nothing waits before them; what does not leave goes to the slot's blocks. Whether all has
 /// left.
 #[inline]
-pub fn send<N: Net>(
+pub(super) fn send<N: Net>(
     net: &mut N,
     blocks: &mut Blocks<'_>,
     stats: &Stats,

@@ -23,7 +23,8 @@ pub use site::{Fixed, Route, Site};
 
 use answer::{Answering, Manner, NoRoom};
 use heads::Heads;
-use sending::{Sending, Sent};
+pub use sending::Sending;
+use sending::Sent;
 
 use super::{Cause, Context, Outbox, Service, Step};
 use crate::files::Files;
@@ -51,16 +52,26 @@ pub struct Http<'m, F, R = ()> {
 }
 
 /// What is kept of a connection.
-#[derive(Debug, Default)]
-pub struct HttpState {
-    head: Head,
-    sending: Sending,
+#[derive(Debug)]
+pub enum HttpState {
+    /// The next request, as far as it is here.
+    Reading(Head),
+    /// An answer on its way; nothing is read meanwhile.
+    Sending(Sending),
+    /// The last answer is written.
+    Closing,
+}
+
+impl Default for HttpState {
+    fn default() -> Self {
+        Self::Reading(Head::default())
+    }
 }
 
 /// What became of the next request.
 enum Asked {
-    /// It was so long, and its answer is written, or has begun.
-    Answered(usize),
+    /// It was so long; what follows its answer, or the rest of it.
+    Answered(usize, HttpState),
     /// It is not all here.
     Waits,
     /// Its answer needs more room than is left.
@@ -90,55 +101,52 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
 
     /// Reads the next request and answers it if it is complete.
     #[inline]
-    fn ask(&mut self, state: &mut HttpState, input: &[u8], out: &mut Outbox<'_>, context: &Context<'_, '_>) -> Asked {
+    fn ask(&mut self, head: &mut Head, input: &[u8], out: &mut Outbox<'_>, context: &Context<'_, '_>) -> Asked {
         let Self { files, routes, sites, counts, date, heads, recent, path } = self;
         let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
-        let mut before = state.head;
-        let complete = match state.head.read(input, &site.limits, recent) {
+        let mut before = *head;
+        let complete = match head.read(input, &site.limits, recent) {
             Ok(false) => return Asked::Waits,
             complete => complete,
         };
-        let manner = Manner::of(&state.head);
-        let mut answering =
-            Answering { files, routes, counts, date, heads, site, out, sending: &mut state.sending, manner };
-        if complete.is_ok() && state.head.expects() && state.head.length() <= u32::from(site.limits.body_bytes) {
+        let (manner, sending) = (Manner::of(head), Sending::default());
+        let mut answering = Answering { files, routes, counts, date, heads, site, out, sending, manner };
+        if complete.is_ok() && head.expects() && head.length() <= u32::from(site.limits.body_bytes) {
             // Said also where the body is here already: that does not depend on how it was cut.
             if answering.go_on().is_err() {
                 return Asked::NoRoom;
             }
-            state.head.expect_no_more();
-            before = state.head;
+            head.expect_no_more();
+            before = *head;
         }
-        let len = match complete.and_then(|_| body_len(&mut state.head, input, &site.limits)) {
+        let len = match complete.and_then(|_| body_len(head, input, &site.limits)) {
             Ok(Some(len)) => len,
             Ok(None) => return Asked::Waits,
             Err(fault) => {
                 return match answering.refuse(fault, context.listener()) {
                     Ok(()) => Asked::Last,
                     Err(NoRoom) => {
-                        state.head = before;
+                        *head = before;
                         Asked::NoRoom
                     }
                 };
             }
         };
-        match answering.answer(&state.head, input.get(..len).unwrap_or(input), path, context) {
-            Ok(keeps_alive) => {
-                state.sending.is_last = !keeps_alive;
-                state.head = Head::default();
-                Asked::Answered(len)
+        match answering.answer(head, input.get(..len).unwrap_or(input), path, context) {
+            Ok(keeps_alive) if answering.sending.is_nothing() => {
+                Asked::Answered(len, if keeps_alive { HttpState::default() } else { HttpState::Closing })
             }
+            Ok(keeps_alive) => Asked::Answered(len, HttpState::Sending(answering.sending.followed(keeps_alive))),
             Err(NoRoom) => Asked::NoRoom,
         }
     }
 
     /// The request was not complete in time.
     #[cold]
-    fn time_out(&mut self, state: &mut HttpState, out: &mut Outbox<'_>, context: &Context<'_, '_>) {
+    fn time_out(&mut self, head: &Head, out: &mut Outbox<'_>, context: &Context<'_, '_>) {
         let Self { files, routes, sites, counts, date, heads, .. } = self;
         let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
-        let manner = Manner::of(&state.head);
-        let sending = &mut state.sending;
+        let (manner, sending) = (Manner::of(head), Sending::default());
         let mut answering = Answering { files, routes, counts, date, heads, site, out, sending, manner };
         // Without room there is nobody to tell.
         let _ = answering.refuse(Fault::Timeout, context.listener());
@@ -160,35 +168,40 @@ impl<F: Files, R: Routes> Service for Http<'_, F, R> {
     ) -> Step {
         self.date.set(context.wall_s());
         if cause == Cause::Timeout {
-            self.time_out(state, out, context);
+            if let HttpState::Reading(head) = state {
+                self.time_out(head, out, context);
+            }
             return Step::close(input.len());
         }
         let mut used = 0usize;
         for _ in 0..REQUESTS_PER_STEP {
-            if !state.sending.is_nothing() {
-                let site = self.sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
-                match state.sending.go_on(&mut self.files, &mut self.routes, site, out) {
-                    Sent::All => {}
-                    Sent::Some => return Step::again(used),
-                    Sent::Broken => {
-                        self.counts.count(HttpCounter::Broken);
-                        return Step::close(input.len());
+            let head = match state {
+                HttpState::Reading(head) => head,
+                HttpState::Closing => return Step::close(input.len()),
+                HttpState::Sending(sending) => {
+                    let site = self.sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
+                    match sending.go_on(&mut self.files, &mut self.routes, site, out) {
+                        Sent::All if sending.is_last => *state = HttpState::Closing,
+                        Sent::All => *state = HttpState::default(),
+                        Sent::Some => return Step::again(used),
+                        Sent::Broken => {
+                            self.counts.count(HttpCounter::Broken);
+                            *state = HttpState::Closing;
+                        }
                     }
+                    continue;
                 }
-            }
-            if state.sending.is_last {
-                return Step::close(input.len());
-            }
-            used = used.wrapping_add(state.head.leading_empty_line(input.get(used..).unwrap_or(&[])));
+            };
+            used = used.wrapping_add(head.leading_empty_line(input.get(used..).unwrap_or(&[])));
             let rest = input.get(used..).unwrap_or(&[]);
-            match self.ask(state, rest, out, context) {
-                Asked::Answered(len) => {
+            match self.ask(head, rest, out, context) {
+                Asked::Answered(len, next) => {
                     used = used.wrapping_add(len);
-                    if used == input.len() && state.sending.is_over() && !context.ended() {
+                    *state = next;
+                    if used == input.len() && matches!(state, HttpState::Reading(_)) && !context.ended() {
                         return Step::more(used);
                     }
                 }
-                Asked::Waits if rest.is_empty() && !context.ended() => return Step::more(used),
                 Asked::Waits if context.ended() => return Step::close(input.len()),
                 Asked::Waits => return Step::more(used),
                 Asked::Last => return Step::close(input.len()),
@@ -204,11 +217,15 @@ impl<F: Files, R: Routes> Service for Http<'_, F, R> {
     }
 
     fn sent(&mut self, state: &mut HttpState, bytes: usize) {
-        state.sending.sent(bytes);
+        if let HttpState::Sending(sending) = state {
+            sending.sent(bytes);
+        }
     }
 
     fn closed(&mut self, state: &mut HttpState, _context: &mut Context<'_, '_>) {
-        state.sending.end(&mut self.files);
+        if let HttpState::Sending(sending) = state {
+            sending.end(&mut self.files);
+        }
     }
 }
 
@@ -256,6 +273,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_connection_fits_its_price() {
-        assert_eq!((core::mem::size_of::<HttpState>(), core::mem::align_of::<HttpState>()), (36, 4));
+        // With its place in a set of services, 32: a connection at rest stays below 160 bytes.
+        assert!(core::mem::size_of::<HttpState>() <= 24);
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct Answering<'s, 'm, 'a, F, R> {
     pub heads: &'s mut Heads,
     pub site: &'s Site<'m>,
     pub out: &'s mut Outbox<'a>,
-    pub sending: &'s mut Sending,
+    pub sending: Sending,
     pub manner: Manner,
 }
 
@@ -167,7 +167,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
                 if !self.manner.head_only {
                     let n = self.out.write_some(text.as_bytes());
                     if n < text.len() {
-                        *self.sending = Sending::text(route, n, text.len().wrapping_sub(n));
+                        self.sending = Sending::text(route, n, text.len().wrapping_sub(n));
                     }
                 }
                 Ok((status, text.len() as u64))
@@ -203,7 +203,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
             Answered::Yes => reply.finish(),
             Answered::Pieces(page) => reply.finish_head().map(|status| {
                 if !manner.head_only {
-                    *self.sending = Sending::page(page, !manner.old);
+                    self.sending = Sending::page(page, !manner.old);
                 }
                 (status, 0)
             }),

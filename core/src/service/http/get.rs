@@ -144,7 +144,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
                 self.counts.count(HttpCounter::Broken);
                 return self.short(Status::InternalServerError, &[]);
             }
-            Sent::Some => *self.sending = sending,
+            Sent::Some => self.sending = sending,
         }
         Ok((status, len))
     }

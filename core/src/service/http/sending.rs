@@ -3,7 +3,7 @@
 use super::routes::{Piece, Routes};
 use super::site::{Fixed, Site};
 use crate::files::Files;
-use crate::limits::{FILE_BYTES_MAX, FILE_PART_BYTES_MAX};
+use crate::limits::FILE_PART_BYTES_MAX;
 use crate::service::{FilePart, Outbox};
 
 /// A file of at most this many bytes is copied behind its head, so that both leave in one send: a copy of that size
@@ -15,33 +15,14 @@ const PIECES_PER_STEP: usize = 64;
 
 /// What is left to send of an answer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sending {
-    offset: Length,
-    left: Length,
+pub struct Sending {
+    offset: u64,
+    left: u64,
     /// A file, a page, or the number of a route.
     id: u32,
     what: What,
     /// The connection closes after it.
-    pub is_last: bool,
-}
-
-/// Bytes of a file, in six of them and without an alignment that would cost every connection eight more: a file has
-/// at most [`FILE_BYTES_MAX`].
-#[derive(Clone, Copy, Debug, Default)]
-struct Length([u16; 3]);
-
-impl Length {
-    #[inline]
-    fn of(bytes: u64) -> Self {
-        let bytes = bytes.min(FILE_BYTES_MAX);
-        Self([bytes as u16, (bytes >> 16) as u16, (bytes >> 32) as u16])
-    }
-
-    #[inline]
-    fn get(self) -> u64 {
-        let [low, middle, high] = self.0.map(u64::from);
-        low | middle << 16 | high << 32
-    }
+    pub(super) is_last: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,45 +50,38 @@ pub(super) enum Sent {
 }
 
 impl Sending {
-    pub fn file(id: u32, offset: u64, left: u64, by_net: bool) -> Self {
+    pub(super) fn file(id: u32, offset: u64, left: u64, by_net: bool) -> Self {
         let what = if by_net && left > COPY_BYTES_MAX { What::Handed } else { What::Copied };
-        Self { offset: Length::of(offset), left: Length::of(left), id, what, is_last: false }
+        Self { offset, left, id, what, is_last: false }
     }
 
-    pub fn page(id: u32, chunked: bool) -> Self {
+    pub(super) fn page(id: u32, chunked: bool) -> Self {
         Self { id, what: if chunked { What::Chunks } else { What::Plain }, ..Self::default() }
     }
 
-    pub fn text(route: usize, offset: usize, left: usize) -> Self {
-        Self {
-            offset: Length::of(offset as u64),
-            left: Length::of(left as u64),
-            id: route as u32,
-            what: What::Text,
-            is_last: false,
-        }
+    pub(super) fn text(route: usize, offset: usize, left: usize) -> Self {
+        Self { offset: offset as u64, left: left as u64, id: route as u32, what: What::Text, is_last: false }
     }
 
     #[inline]
-    pub fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         self.what == What::Nothing
     }
 
-    /// Nothing is on its way, and another answer may follow.
-    #[inline]
-    pub fn is_over(&self) -> bool {
-        self.what == What::Nothing && !self.is_last
+    /// Whether another answer may follow.
+    pub(super) fn followed(self, keeps_alive: bool) -> Self {
+        Self { is_last: !keeps_alive, ..self }
     }
 
     /// A part that was handed over has left.
-    pub fn sent(&mut self, bytes: usize) {
-        self.offset = Length::of(self.offset.get().wrapping_add(bytes as u64));
-        self.left = Length::of(self.left.get().saturating_sub(bytes as u64));
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.offset = self.offset.wrapping_add(bytes as u64);
+        self.left = self.left.saturating_sub(bytes as u64);
     }
 
     /// Forgets the rest; a file is given back.
     #[inline]
-    pub fn end<F: Files>(&mut self, files: &mut F) {
+    pub(super) fn end<F: Files>(&mut self, files: &mut F) {
         if matches!(self.what, What::Copied | What::Handed) {
             files.release(self.id);
         }
@@ -117,7 +91,7 @@ impl Sending {
     /// Writes what fits. When all is written the rest is nothing; a file is given back exactly then, or at
     /// [`Sending::end`].
     #[inline]
-    pub fn go_on<F: Files, R: Routes>(
+    pub(super) fn go_on<F: Files, R: Routes>(
         &mut self,
         files: &mut F,
         routes: &mut R,
@@ -139,12 +113,12 @@ impl Sending {
 
     #[inline]
     fn copy<F: Files>(&mut self, files: &mut F, out: &mut Outbox<'_>) -> Sent {
-        while self.left.get() > 0 {
+        while self.left > 0 {
             if out.room() == 0 {
                 return Sent::Some;
             }
-            let max = self.left.get().min(usize::MAX as u64) as usize;
-            match out.fill(max, |into| files.read(self.id, self.offset.get(), into)) {
+            let max = self.left.min(usize::MAX as u64) as usize;
+            match out.fill(max, |into| files.read(self.id, self.offset, into)) {
                 Ok(n) if n > 0 => self.sent(n),
                 _ => return Sent::Broken,
             }
@@ -153,11 +127,11 @@ impl Sending {
     }
 
     fn hand_over(&mut self, out: &mut Outbox<'_>) -> Sent {
-        if self.left.get() == 0 {
+        if self.left == 0 {
             return Sent::All;
         }
-        let len = self.left.get().min(FILE_PART_BYTES_MAX) as usize;
-        out.file(FilePart { id: self.id, offset: self.offset.get(), len });
+        let len = self.left.min(FILE_PART_BYTES_MAX) as usize;
+        out.file(FilePart { id: self.id, offset: self.offset, len });
         Sent::Some
     }
 
@@ -165,9 +139,9 @@ impl Sending {
         let Some(Fixed::Text { text, .. }) = site.routes.get(self.id as usize).map(|route| route.answer) else {
             return Sent::Broken;
         };
-        let n = out.write_some(text.as_bytes().get(self.offset.get() as usize..).unwrap_or(&[]));
+        let n = out.write_some(text.as_bytes().get(self.offset as usize..).unwrap_or(&[]));
         self.sent(n);
-        if self.left.get() == 0 { Sent::All } else { Sent::Some }
+        if self.left == 0 { Sent::All } else { Sent::Some }
     }
 
     /// `offset` is the next piece.
@@ -181,7 +155,7 @@ impl Sending {
             if chunked {
                 piece.write(SIZE);
             }
-            let next = routes.piece(self.id, self.offset.get() as u32, &mut piece);
+            let next = routes.piece(self.id, self.offset as u32, &mut piece);
             if chunked {
                 piece.write(b"\r\n");
                 if next.is_none() {
@@ -207,7 +181,7 @@ impl Sending {
                 _ => return Sent::Broken,
             }
             match next {
-                Some(next) => self.offset = Length::of(u64::from(next)),
+                Some(next) => self.offset = u64::from(next),
                 None => return Sent::All,
             }
         }
