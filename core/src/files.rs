@@ -23,7 +23,6 @@ pub struct Ask<'a> {
 pub struct File {
     /// The world's name for it while it is open.
     pub id: u32,
-    /// At most [`FILE_BYTES_MAX`](crate::limits::FILE_BYTES_MAX).
     pub len: u64,
     /// Seconds since 1970; anything below 1 is "not known".
     pub modified_s: i64,

@@ -26,9 +26,6 @@ pub const STEPS_PER_EVENT: usize = 16;
 /// reader of a large file leaves turns to the others. One large part costs less than several small ones.
 pub const FILE_PARTS_PER_EVENT: usize = 1;
 
-/// Bytes of a file that is served: what is left of it is kept in 48 bits for each connection. 256 TiB.
-pub const FILE_BYTES_MAX: u64 = (1 << 48) - 1;
-
 /// Bytes of one part of a file: some tens of microseconds of copying.
 pub const FILE_PART_BYTES_MAX: u64 = 256 * 1_024;
 

@@ -17,7 +17,6 @@ use std::rc::Rc;
 use rustix::fs::{Stat, fstat};
 use rustix::io::{Errno, pread};
 use tidegate_core::files::{Ask, File, Files, OpenError, Opened, ReadError};
-use tidegate_core::limits::FILE_BYTES_MAX;
 
 use crate::exit::{self, Failure};
 use crate::log::{Severity, report};
@@ -230,9 +229,6 @@ impl Disk {
     /// Keeps a file open for its reader.
     fn hand_out(&mut self, fresh: Fresh, gzip: bool, varies: bool) -> Result<Opened, OpenError> {
         let Fresh { file, stat, version } = fresh;
-        if stat.st_size as u64 > FILE_BYTES_MAX {
-            return Err(OpenError::Failed);
-        }
         let at = self.open.keep(file, version).ok_or(OpenError::Full)?;
         let id = at as u32 | IS_OPEN;
         Ok(Opened::File(File {

@@ -293,11 +293,11 @@ mod tests {
     #[test]
     fn a_connection_costs_its_slot_mark_timer_and_state() {
         let price = Price::of(&settings(1, &[1_024], 256), &MACHINE);
-        assert_eq!(price.idle_bytes, 96 + 12 + 12 + 40);
+        assert_eq!(price.idle_bytes, 96 + 12 + 12 + 32);
         assert_eq!(price.blocks_bytes, 256 * (2_048 + 12));
-        assert_eq!(price.busy_bytes, 160 + 42 * 2_048);
+        assert_eq!(price.busy_bytes, 152 + 42 * 2_048);
         let small = Price::of(&settings(1, &[1_024], 8), &MACHINE);
-        assert_eq!(small.busy_bytes, 160 + 8 * 2_048, "no connection holds more than there is");
+        assert_eq!(small.busy_bytes, 152 + 8 * 2_048, "no connection holds more than there is");
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn settled_kib(worker: i32) -> u64 {
 const SLACK_BYTES: u64 = 64 * 1_024;
 
 #[test]
-fn an_idle_connection_takes_160_bytes_and_half_a_request_its_block() {
+fn an_idle_connection_takes_at_most_160_bytes_and_half_a_request_its_block() {
     let count = count();
     let memory = format!("Blocks = {}\nBlockSize = 2K", count + 64);
     let web = Web::with(&memory, &format!("Connections = {}\nBacklog = 4096", count + 8), |_| ());

@@ -199,7 +199,7 @@ impl Head {
         self.flags & CLOSE == 0 && self.flags & (OLD | KEEP_ALIVE) != OLD
     }
 
-    /// The body's length as announced; for a chunked body what [`Head::set_length`] said.
+    /// The body's length as announced; of a chunked body nothing that concerns others.
     pub fn length(&self) -> u32 {
         self.length
     }
