@@ -47,7 +47,7 @@ pub struct Start<'a> {
 /// Serves. Returns in the process that answers for the server, and in a daemon's first parent.
 pub fn run(start: Start<'_>, loaded: Loaded) -> Result<u8, Failure> {
     let has_log = loaded.settings.log.to != Destination::Stderr;
-    begin_log(&loaded.settings);
+    begin_log(&loaded.settings, start.inheritance.from.is_some())?;
     let outcome = run_logged(start, loaded);
     if let Err(failure) = &outcome
         && has_log
@@ -242,21 +242,26 @@ pub fn log_failure(settings: &Settings, errno: Errno) -> Failure {
     Failure::of_errno(exit::CANNOT_CREATE, format_args!("cannot open the log {shown} ([Log] File)"), errno)
 }
 
-/// A log that is not there yet (a disk mounted later, a syslog daemon started later) stops no one from serving.
-fn begin_log(settings: &Settings) {
+/// A log that is not there yet (a disk mounted later, a syslog daemon started later) stops no one from serving. Where
+/// one serves already, as in an upgrade, it is a mistake to be mended first.
+fn begin_log(settings: &Settings, replaces: bool) -> Result<(), Failure> {
     log::set_level(settings.log.level);
     if let Err(errno) = log::share() {
         report(Severity::Warn, Some(errno), format_args!("nothing shared for the log: it is bounded by each process"));
     }
     let target = open_log(settings);
     if let Some(errno) = target.fault() {
-        let text = log_failure(settings, errno).text;
-        report(Severity::Error, None, format_args!("{text}; it is tried again, until then lines are here"));
+        let failure = log_failure(settings, errno);
+        if replaces {
+            return Err(failure);
+        }
+        report(Severity::Error, None, format_args!("{}; it is tried again, until then lines are here", failure.text));
     }
     log::write_to(target);
     if settings.process.daemon && settings.log.to == Destination::Stderr {
         report(Severity::Warn, None, format_args!("a daemon has no standard error: set [Log] File to keep its log"));
     }
+    Ok(())
 }
 
 /// The control socket. One that is only made from the pid file's path is done without where it cannot be.

@@ -1,6 +1,6 @@
 //! The storm: everything an operator and bad luck do to a server, while 64 clients count every byte.
 //!
-//! Reloads, killed workers and renamed logs in a random order that the seed decides. Afterwards nobody was refused,
+//! Reloads, upgrades, killed workers and renamed logs in an order that the seed decides. Afterwards nobody was refused,
 //! no reply was broken except on connections that a killed worker held, nothing was left behind, and every event is
 //! in the logs exactly once.
 

@@ -19,7 +19,7 @@
 //! | `random` | `getrandom` where there is (3.17) | |
 //! | `shared` | `mmap` shared and anonymous, `madvise` REMOVE | 2.6.16 |
 //! | `signal` | `sigaction`, `sigprocmask`, `signalfd4`, `poll` | 2.6.27 |
-//! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect`, `umask` | 2.6.28 |
+//! | `socket` | `socket`, `setsockopt`, `bind`, `listen`, `connect`, `fchmod` | 2.6.28 |
 //! | `title` | `environ`, `prctl` NAME | |
 //! | `trim` | libc `dl_iterate_phdr`, `madvise` | |
 //!

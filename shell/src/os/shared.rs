@@ -100,20 +100,18 @@ fn words_of(stats: &Stats) -> [u64; WORDS] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::process::{Fork, exit_now, fork, reap};
+    use crate::os::process::{Ended, in_child};
 
     #[test]
     fn what_a_child_counted_is_there_after_it_was_killed() {
         let shared = Shared::new(3).unwrap();
         let place: &Place = shared.cell(2);
-        match fork().unwrap() {
-            Fork::Child => {
-                place.stats.allocations.set(u64::MAX - 5);
-                let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-                exit_now(0);
-            }
-            Fork::Parent(_) => while reap().is_none() {},
-        }
+        let ended = in_child(|| {
+            place.stats.allocations.set(u64::MAX - 5);
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            0
+        });
+        assert_eq!(ended, Ok(Ended::Killed(9)));
         assert_eq!(snapshot(&place.stats).allocations.get(), u64::MAX - 5);
         assert_eq!(shared.cell::<Place>(1).stats.allocations.get(), 0);
         shared.clear(2);

@@ -70,13 +70,9 @@ pub fn is_listener_on(socket: &OwnedFd, address: &Address) -> bool {
 /// A local listener that its owner alone can connect to, from the moment its path is there.
 pub fn listen_private(path: &Path, backlog: u32) -> io::Result<OwnedFd> {
     let socket = open(AddressFamily::UNIX)?;
-    let address = SocketAddrUnix::new(path)?;
-    // The mode of the path is what the mask leaves of 0777 (unix(7)); changed afterwards, it would be open for a moment.
-    // One thread runs, so nobody else makes a file meanwhile.
-    let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
-    let bound = net::bind(&socket, &address);
-    rustix::process::umask(mask);
-    bound?;
+    // Linux gives the path the mode of the socket, so it is never open to others, not even for a moment.
+    fs::fchmod(&socket, Mode::from_raw_mode(0o600))?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
     set_backlog(&socket, backlog)?;
     Ok(socket)
 }
@@ -198,13 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn a_private_socket_is_its_owners_and_leaves_the_mask_as_it_was() {
+    fn a_private_socket_is_its_owners() {
         use std::os::unix::fs::MetadataExt as _;
         let path = std::env::temp_dir().join(format!("tidegate-private-{}", std::process::id()));
-        let mask = rustix::process::umask(Mode::from_raw_mode(0o022));
         let listener = listen_private(&path, 1).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(rustix::process::umask(mask).as_raw_mode(), 0o022);
         assert_eq!(listen_private(&path, 1).unwrap_err(), Errno::ADDRINUSE);
         drop(listener);
         std::fs::remove_file(&path).unwrap();

@@ -53,6 +53,8 @@ impl Books {
         is("master", "asked to reload", happened.reloads);
         is("master", "reloaded ", happened.reloads);
         is("master", "reopening the log", happened.reopens);
+        is("master", "asked to upgrade", happened.upgrades);
+        is("master", "stopped", 1 + happened.upgrades);
         let Happened { ended, kills, .. } = *happened;
         is("master", "worker ", ended + kills);
         is("worker", "served ", ended);

@@ -23,6 +23,7 @@ pub const ROWS: &[Row] = &[
     Row { name: "reload", times: 100, act: reload },
     Row { name: "kill -9 of a worker", times: 50, act: kill },
     Row { name: "log renamed and reopened", times: 20, act: reopen },
+    Row { name: "upgrade", times: 20, act: upgrade },
 ];
 
 /// What was done, for the books.
@@ -31,6 +32,7 @@ pub struct Happened {
     pub reloads: usize,
     pub kills: usize,
     pub reopens: usize,
+    pub upgrades: usize,
     /// Workers that left in order: all that began, but those that were killed.
     pub ended: usize,
 }
@@ -113,4 +115,15 @@ fn reopen(site: &mut Site) {
     send(site.master(), Signal::USR1);
     wait_until("the new log", || exists(&log));
     site.happened.reopens += 1;
+}
+
+/// Another program in this one's place; the old one has left when this returns, or the next would be refused.
+fn upgrade(site: &mut Site) {
+    let old = site.master();
+    send(old, Signal::USR2);
+    wait_until("another master", || site.server.pid_file().is_some_and(|pid| pid != old));
+    site.wait_for_staff("its workers", |_| true);
+    wait_until("the old master to leave", || is_gone(old));
+    site.happened.upgrades += 1;
+    site.happened.ended += WORKERS;
 }
