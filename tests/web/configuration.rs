@@ -20,7 +20,6 @@ fn what_cannot_be_served_is_refused_before_the_start() {
         ("Root = tg.conf", "Root = "),
         ("Root = www\nListing = on\nIndex =", "Listing needs an Index"),
         ("Root = www\nListing = on\n[Memory]\nFileCache = 0", "Listing needs [Memory] FileCache"),
-        ("Status = on", "Status is not served yet"),
         ("Root = www\n[Process]\nOpenFiles = 100", "OpenFiles = "),
     ] {
         let (code, text) = check(rest);
