@@ -92,7 +92,7 @@ impl<C> Slot<C> {
     /// What the world should report. Nobody sets interest by hand. While output waits nothing is read, so that a
     /// peer that does not read stops its own input; errors and hang-ups are still reported with a write interest.
     pub(crate) fn interest(&self, input_max: usize) -> Interest {
-        let sending = !self.output.is_empty() || self.again;
+        let sending = self.is_sending();
         match self.phase {
             Phase::Open => Interest::of(!sending && !self.ended && self.input.len() < input_max, sending),
             Phase::Closing => Interest::of(false, sending),
@@ -115,7 +115,7 @@ impl<C> Slot<C> {
             return (self.by_ms <= now_ms).then_some(Due::Linger);
         }
         if self.silence_ends(rules) <= now_ms {
-            return Some(if self.output.is_empty() { Due::Idle } else { Due::Write });
+            return Some(if self.is_sending() { Due::Write } else { Due::Idle });
         }
         if self.by_ms <= now_ms {
             return Some(Due::Request);
@@ -137,6 +137,11 @@ impl<C> Slot<C> {
         self.phase == Phase::Open && !self.again && self.input.is_empty() && self.output.is_empty()
     }
 
+    /// Output waits, or the service has more of it: a file, or what did not fit.
+    fn is_sending(&self) -> bool {
+        !self.output.is_empty() || self.again
+    }
+
     /// After a turn that may not have ended what it began: what is unread or unsent now is waited for since then, unless
     /// it was before. Input that is consumed in silence is not.
     #[inline]
@@ -156,7 +161,7 @@ impl<C> Slot<C> {
     }
 
     fn silence_ends(&self, rules: &Rules) -> u64 {
-        let limit = if self.output.is_empty() { rules.idle_ms } else { rules.write_ms };
+        let limit = if self.is_sending() { rules.write_ms } else { rules.idle_ms };
         if limit == 0 { NEVER } else { self.active_ms.saturating_add(limit) }
     }
 }

@@ -89,6 +89,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
                 rules: Vec::new(),
                 stats: storage.stats,
                 now_ms: 0,
+                wall_s: 0,
             },
             slots: storage.slots,
             states: storage.states,
@@ -182,6 +183,12 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
     }
 
     // Commands.
+
+    /// Tells the time of day, in seconds since 1970, to services that say it to their peers. It may jump; nothing but
+    /// what is said depends on it.
+    pub fn set_wall(&mut self, unix_s: i64) {
+        self.kit.wall_s = unix_s;
+    }
 
     /// Stops accepting and closes each connection as soon as it is at rest. Drained when [`Dispatcher::taken`] is 0.
     pub fn drain(&mut self, net: &mut N, now_ms: u64) {
@@ -311,6 +318,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
         let listener = slot.listener as usize;
         let mut context = Context {
             now_ms: self.kit.now_ms,
+            wall_s: self.kit.wall_s,
             me: token,
             listener: slot.listener,
             peer: &slot.peer,

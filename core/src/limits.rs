@@ -22,6 +22,13 @@ pub const ACCEPTS_PER_EVENT: usize = 32;
 /// Service steps in one wake-up of one connection; after that it queues behind the others.
 pub const STEPS_PER_EVENT: usize = 16;
 
+/// Parts of files handed to the world in one wake-up of one connection, each of [`FILE_PART_BYTES_MAX`], so that a fast
+/// reader of a large file leaves turns to the others. One large part costs less than several small ones.
+pub const FILE_PARTS_PER_EVENT: usize = 1;
+
+/// Bytes of one part of a file: some tens of microseconds of copying.
+pub const FILE_PART_BYTES_MAX: u64 = 256 * 1_024;
+
 /// Deadlines and wakes served in one call, so that a mass expiry cannot hold up traffic.
 pub const TURNS_PER_CALL: usize = 64;
 
@@ -53,13 +60,17 @@ pub const LINE_BYTES_MAX: usize = 1_024;
 pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
 
 /// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
-pub const ENTRIES_MAX: usize = 320;
+pub const ENTRIES_MAX: usize = 960;
 
 /// The smallest log: room for some hundred lines, and for one of each process in the same instant.
 pub const LOG_BYTES_MIN: u64 = 64 * 1024;
 
 /// Bytes of a path in the configuration: Linux's `PATH_MAX` of 4096 would not fit a line.
 pub const PATH_BYTES_MAX: usize = 512;
+
+/// Bytes of a decoded path in a request, the index name behind it included: what a file system may hold and a person
+/// will not type.
+pub const REQUEST_PATH_BYTES_MAX: usize = 1_024;
 
 /// Bytes of a user's or a group's name: Linux's `LOGIN_NAME_MAX` without its end.
 pub const ACCOUNT_BYTES_MAX: usize = 255;
@@ -73,6 +84,29 @@ pub const ACCEPT_RATE_MAX: u64 = 1_000_000;
 /// Prefixes in one `Allow` or `Deny`: each newcomer is compared with all of them, and a line holds no more than some
 /// forty short ones. Who needs more has a firewall.
 pub const PREFIXES_MAX: usize = 32;
+
+/// `Answer` and `Redirect` of one socket, each: every request is compared with all of them.
+pub const ROUTES_MAX: usize = 8;
+
+/// Bytes of a route's path.
+pub const ROUTE_PATH_BYTES_MAX: usize = 255;
+
+/// Bytes of a fixed answer's text and of the place a redirect leads to.
+pub const ROUTE_TEXT_BYTES_MAX: usize = 512;
+
+/// Bytes of a file's name: Linux's `NAME_MAX`.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// The longest head, and the longest body that is passed over, of an HTTP request: both together fit what a
+/// connection may leave unread.
+pub const HTTP_HEAD_BYTES_MAX: u64 = 16 * 1_024;
+pub const HTTP_BODY_BYTES_MAX: u64 = 15 * 1_024;
+
+/// The smallest block that an HTTP answer's head, with the longest place a redirect leads to, fits into.
+pub const HTTP_BLOCK_BYTES_MIN: u64 = 1_024;
+
+/// Fields of an HTTP request: their count is eight bits wide.
+pub const HTTP_FIELDS_MAX: u64 = 255;
 
 /// Bytes of the free text a socket hands to its service.
 pub const INFO_BYTES_MAX: usize = 255;

@@ -37,6 +37,11 @@ pub trait Net {
     fn recv(&mut self, conn: &Self::Conn, into: &mut [u8]) -> Answer<usize>;
     /// Sends the parts in order as one stream; `Ok(n)` may be short. Never called with nothing to send.
     fn send(&mut self, conn: &Self::Conn, parts: &[&[u8]]) -> Answer<usize>;
+    /// Sends from a file that [`Files`](crate::files::Files) opened and said to be known here; `Ok(n)` may be short,
+    /// `Ok(0)` is a file that became shorter. Never called with nothing to send, and never by a world without files.
+    fn send_file(&mut self, _conn: &Self::Conn, _id: u32, _offset: u64, _len: usize) -> Answer<usize> {
+        Err(nb::Error::Other(Gone::Other))
+    }
     /// Ends our direction: the peer reads what was sent, then the end of data.
     fn shutdown(&mut self, conn: &Self::Conn);
     /// Gives the connection back to the world.

@@ -7,19 +7,22 @@
 //! What a turn may leave behind always fits: input is received and replies are written only up to what the free
 //! blocks (at the least the reserve) can hold if not a byte of it leaves.
 
+mod send;
+
 use heapless::Vec;
 use nb::Error::{Other, WouldBlock};
 
 use crate::blocks::{Blocks, Held, PARTS_MAX};
 use crate::conn::{Due, Phase, Slot};
 use crate::event::{Ready, Token};
-use crate::limits::{LINGER_MS, LISTENERS_MAX, STEPS_PER_EVENT};
+use crate::limits::{FILE_PARTS_PER_EVENT, LINGER_MS, LISTENERS_MAX, STEPS_PER_EVENT};
 use crate::listen::Rules;
 use crate::net::Net;
 use crate::pool::Pool;
 use crate::service::{Cause, Context, Next, Outbox, Service};
 use crate::stats::{Counter, Reason, Stats};
 use crate::timer::NEVER;
+use send::{send, send_file};
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,7 @@ pub(crate) struct Kit<'m, S: Service> {
     pub rules: Vec<Rules<'m>, LISTENERS_MAX>,
     pub stats: &'m Stats,
     pub now_ms: u64,
+    pub wall_s: i64,
 }
 
 impl<'m, S: Service> Kit<'m, S> {
@@ -220,11 +224,12 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
         let last_word = cause == Cause::Timeout;
         let room = kit.outbox.len().min(kit.blocks.step_room()).saturating_sub(slot.output.len());
         let mut input = kit.scratch.get(..filled).unwrap_or(&[]);
-        let mut steps = 0;
+        let (mut steps, mut file_parts) = (0, 0);
         let next = loop {
             let mut out = Outbox::new(kit.outbox.get_mut(..room).unwrap_or_default());
             let mut context = Context {
                 now_ms: kit.now_ms,
+                wall_s: kit.wall_s,
                 me: *token,
                 listener: slot.listener,
                 peer: &slot.peer,
@@ -234,6 +239,7 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             };
             kit.stats.add(Counter::Steps, 1);
             let step = kit.service.step(state, cause, input, &mut out, &mut context);
+            let file = out.file_part();
             let (written, reflected) = out.finish();
             let (consumed, unread) = input.split_at_checked(step.consumed).unwrap_or((input, &[]));
             let reflected = consumed.get(..reflected).unwrap_or(consumed);
@@ -258,7 +264,22 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
             }
             match step.next {
                 _ if last_word => break Next::Close,
-                Next::Again if !moved => break Next::More,
+                // The part is asked for again at the next turn.
+                Next::Again if file.is_some() && file_parts >= FILE_PARTS_PER_EVENT => break Next::Again,
+                Next::Again if file.is_some() && slot.output.is_empty() => {
+                    file_parts += 1;
+                    match send_file(*net, kit.stats, slot, kit.now_ms, file) {
+                        Ok((sent, all)) => {
+                            kit.service.sent(state, sent);
+                            if !all {
+                                break Next::Again;
+                            }
+                        }
+                        Err(reason) => return Fate::Dead(reason),
+                    }
+                    cause = Cause::Drained;
+                }
+                Next::Again if !moved && file.is_none() => break Next::More,
                 Next::Again if slot.output.is_empty() && steps < STEPS_PER_EVENT => cause = Cause::Drained,
                 next => break next,
             }
@@ -320,46 +341,4 @@ impl<N: Net, S: Service> Turn<'_, '_, N, S> {
         self.kit.stats.add(Counter::Impossible, 1);
         Fate::Live
     }
-}
-
-/// Sends two parts at once if nothing waits before them; what does not leave goes to the slot's blocks. Whether all has
-/// left.
-#[inline]
-fn send<N: Net>(
-    net: &mut N,
-    blocks: &mut Blocks<'_>,
-    stats: &Stats,
-    slot: &mut Slot<N::Conn>,
-    owner: u32,
-    now_ms: u64,
-    parts: [&[u8]; 2],
-) -> Result<bool, Reason> {
-    let [first, second] = parts;
-    let mut sent = 0;
-    if let (true, Some(conn)) = (slot.output.is_empty(), &slot.conn) {
-        let answer = match (first.is_empty(), second.is_empty()) {
-            (true, _) => net.send(conn, &[second]),
-            (_, true) => net.send(conn, &[first]),
-            _ => net.send(conn, &parts),
-        };
-        match answer {
-            Ok(n) => sent = n,
-            Err(WouldBlock) => {}
-            Err(Other(_)) => return Err(Reason::Reset),
-        }
-        stats.add(Counter::BytesOut, sent);
-        slot.active_ms = now_ms;
-        if sent == first.len().wrapping_add(second.len()) {
-            return Ok(true);
-        }
-    }
-    for part in parts {
-        let left = part.get(sent.min(part.len())..).unwrap_or(&[]);
-        sent = sent.saturating_sub(part.len());
-        if !left.is_empty() && blocks.append(&mut slot.output, Held::Output, owner, left) < left.len() {
-            stats.add(Counter::Impossible, 1);
-            return Err(Reason::BlocksDry);
-        }
-    }
-    Ok(false)
 }

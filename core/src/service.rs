@@ -6,11 +6,12 @@
 //! Nothing a peer sends may make a step run long: a step is a function, and the dispatcher calls it a bounded number
 //! of times a wake-up.
 //!
-//! The trait leaves room for what is to come without a change to the services there are: a body kept in a file is one
-//! more thing an [`Outbox`] can end with, and a peer to dial and be paired with is one more [`Next`].
+//! The trait leaves room for what is to come without a change to the services there are: a peer to dial and be paired
+//! with is one more [`Next`].
 
 mod discard;
 mod echo;
+pub mod http;
 mod set;
 
 pub use discard::Discard;
@@ -38,6 +39,9 @@ pub trait Service {
         context: &mut Context<'_, '_>,
     ) -> Step;
 
+    /// So many bytes have left of the file that the last step asked for with [`Outbox::file`]. A step follows.
+    fn sent(&mut self, _state: &mut Self::State, _bytes: usize) {}
+
     /// The connection is gone, for whatever reason; called exactly once. Others can be woken to hear of it.
     fn closed(&mut self, _state: &mut Self::State, _context: &mut Context<'_, '_>) {}
 }
@@ -51,7 +55,7 @@ pub enum Cause {
     Bytes,
     /// The peer ended its direction: no more input will come. Told once; [`Context::ended`] remembers.
     End,
-    /// All output has left, after the service answered [`Next::Again`].
+    /// All output has left, after the service answered [`Next::Again`]; of a file, what could leave so far.
     Drained,
     /// The time asked for with [`Next::Wait`] has come.
     Time,
@@ -108,17 +112,31 @@ pub struct Outbox<'a> {
     room: &'a mut [u8],
     len: usize,
     reflected: usize,
+    file: Option<FilePart>,
+}
+
+/// A part of a file that follows what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    pub id: u32,
+    pub offset: u64,
+    pub len: usize,
 }
 
 impl<'a> Outbox<'a> {
     /// An outbox over `room`; services are unit-tested with one.
     pub fn new(room: &'a mut [u8]) -> Self {
-        Self { room, len: 0, reflected: 0 }
+        Self { room, len: 0, reflected: 0, file: None }
     }
 
     /// Bytes that [`Outbox::write`] can still take in this step.
     pub fn room(&self) -> usize {
-        if self.reflected > 0 { 0 } else { self.room.len().saturating_sub(self.len) }
+        if self.reflected > 0 || self.file.is_some() { 0 } else { self.room.len().saturating_sub(self.len) }
+    }
+
+    /// Bytes written in this step.
+    pub fn written(&self) -> usize {
+        self.len
     }
 
     /// Writes all of `bytes`, or nothing and says `false`.
@@ -128,7 +146,7 @@ impl<'a> Outbox<'a> {
 
     /// Writes as much of `bytes` as there is room for; returns how much.
     pub fn write_some(&mut self, bytes: &[u8]) -> usize {
-        if self.reflected > 0 {
+        if self.reflected > 0 || self.file.is_some() {
             return 0;
         }
         let n = self.room.get_mut(self.len..).map_or(0, |room| copy(room, bytes));
@@ -142,6 +160,43 @@ impl<'a> Outbox<'a> {
         self.reflected = n;
     }
 
+    /// Lets `fill` write into at most `max` bytes of the room that is left; it answers how many it wrote.
+    pub fn fill<E>(&mut self, max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<usize, E> {
+        let end = self.len.saturating_add(max.min(self.room()));
+        let into = self.room.get_mut(self.len..end).unwrap_or_default();
+        let n = fill(into)?.min(end.saturating_sub(self.len));
+        self.len = self.len.wrapping_add(n);
+        Ok(n)
+    }
+
+    /// All the room and how much of it is written, for one who keeps count by himself.
+    pub(crate) fn parts(&mut self) -> (&mut [u8], &mut usize) {
+        let open = self.reflected == 0 && self.file.is_none();
+        let end = if open { self.room.len() } else { self.len };
+        (self.room.get_mut(..end).unwrap_or_default(), &mut self.len)
+    }
+
+    /// Takes back what was written behind the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Writes over what was written at `at`, as far as it reaches.
+    pub fn patch(&mut self, at: usize, bytes: &[u8]) {
+        copy(self.room.get_mut(at..self.len).unwrap_or_default(), bytes);
+    }
+
+    /// Lets [`Net::send_file`](crate::net::Net::send_file) send from a file once everything before has left; nothing
+    /// can be written after it, and the step has to answer [`Next::Again`]. [`Service::sent`] tells how much left.
+    pub fn file(&mut self, part: FilePart) {
+        self.file = Some(part);
+    }
+
+    /// The file that follows what was written, if the step asked for one.
+    pub fn file_part(&self) -> Option<FilePart> {
+        self.file
+    }
+
     /// What was written, and how much of the input follows it.
     pub fn finish(self) -> (&'a [u8], usize) {
         (self.room.get(..self.len).unwrap_or(&[]), self.reflected)
@@ -151,6 +206,7 @@ impl<'a> Outbox<'a> {
 /// What a step may know and ask besides its input.
 pub struct Context<'a, 'm> {
     pub(crate) now_ms: u64,
+    pub(crate) wall_s: i64,
     pub(crate) me: Token,
     pub(crate) listener: u8,
     pub(crate) peer: &'a PackedPeer,
@@ -162,7 +218,12 @@ pub struct Context<'a, 'm> {
 impl<'a, 'm> Context<'a, 'm> {
     /// A context without a dispatcher, to test a service with: no listener's rules, a unix peer that has not ended.
     pub fn detached(pool: &'a mut Pool<'m>, me: Token, now_ms: u64) -> Self {
-        Self { now_ms, me, listener: 0, peer: &PackedPeer::UNIX, rules: &[], ended: false, pool }
+        Self { now_ms, wall_s: 0, me, listener: 0, peer: &PackedPeer::UNIX, rules: &[], ended: false, pool }
+    }
+
+    /// The same at a time of day, for a listener, before or after the peer's end.
+    pub fn at(self, wall_s: i64, listener: usize, ended: bool) -> Self {
+        Self { wall_s, listener: listener as u8, ended, ..self }
     }
 }
 
@@ -170,6 +231,11 @@ impl Context<'_, '_> {
     /// Monotonic milliseconds; the same throughout a wake-up.
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// Seconds since 1970 by the world's calendar, as far as it was told; 0 if it was not.
+    pub fn wall_s(&self) -> i64 {
+        self.wall_s
     }
 
     /// This connection's token, to be kept by whoever will wake it.

@@ -9,6 +9,7 @@ mod closes;
 use core::cell::Cell;
 
 use crate::histogram::Histogram;
+use crate::http::counts::Counts;
 use crate::limits::LISTENERS_MAX;
 use crate::net::PackedPeer;
 use closes::Closes;
@@ -33,6 +34,8 @@ macro_rules! named_enum {
         }
     };
 }
+
+pub(crate) use named_enum;
 
 named_enum! {
     /// What is counted as it happens, first what each listener counts for itself.
@@ -81,6 +84,8 @@ named_enum! {
         IdleTimeout = "idle_timeout",
         /// A request unfinished for `RequestTimeout`.
         RequestTimeout = "request_timeout",
+        /// A file became shorter while it was sent.
+        Shortened = "shortened",
         /// Nothing could be sent for `WriteTimeout`.
         WriteTimeout = "write_timeout",
         /// A request longer than the receive buffer.
@@ -143,6 +148,8 @@ pub struct Stats {
     pub life_ms: Histogram,
     /// What the world took for all that one wake-up brought. Recorded by the world.
     pub awake_us: Histogram,
+    /// What the HTTP service counts.
+    pub http: Counts,
     closes: Closes,
     /// Allocations after the seal, and the bytes of the first. The world's to set, as the two below.
     pub allocations: Cell<u64>,
@@ -171,6 +178,7 @@ impl Stats {
             reply_ms: Histogram::new(),
             life_ms: Histogram::new(),
             awake_us: Histogram::new(),
+            http: Counts::new(),
             closes: Closes::new(),
             allocations: Cell::new(0),
             allocated_first_bytes: Cell::new(0),
@@ -249,6 +257,7 @@ impl Stats {
         {
             ours.absorb(theirs);
         }
+        self.http.absorb(&other.http);
         self.closes.absorb(&other.closes, |listener| known(listener.into()) as u8);
         if self.allocations.get() == 0 {
             self.allocated_first_bytes.set(other.allocated_first_bytes.get());
@@ -339,7 +348,7 @@ impl Stats {
     }
 }
 
-fn sum(ours: &[Cell<u64>], theirs: &[Cell<u64>]) {
+pub(crate) fn sum(ours: &[Cell<u64>], theirs: &[Cell<u64>]) {
     for (count, more) in ours.iter().zip(theirs) {
         count.set(count.get().wrapping_add(more.get()));
     }

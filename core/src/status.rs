@@ -7,18 +7,23 @@
 
 mod escape;
 mod json;
+mod metrics;
 mod text;
 
 use core::net::SocketAddr;
 
+pub use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
+
 use ufmt::{Formatter, uDisplay, uWrite, uwrite};
 
+use crate::http::counts::Counts;
+use crate::http::status::Status as HttpStatus;
 use crate::limits::LISTENERS_MAX;
 use crate::stats::{CLOSES_KEPT, Stats};
 use crate::text::write_socket;
 
 /// Parts of a report, in either form. The listeners and closes that are not there are empty ones.
-pub const PARTS: usize = LISTENERS_MAX + CLOSES_KEPT + 6;
+pub const PARTS: usize = LISTENERS_MAX + CLOSES_KEPT + 8;
 
 /// The longest part: three texts of the longest kind, escaped, and the numbers beside them.
 pub const PART_BYTES_MAX: usize = 6 * 1024;
@@ -101,6 +106,8 @@ enum Part {
     Head,
     Listener(usize),
     Totals,
+    Counts,
+    Http,
     Replies,
     Lives,
     WakeUps,
@@ -111,7 +118,9 @@ enum Part {
 impl Part {
     const fn of(number: usize) -> Self {
         const TOTALS: usize = LISTENERS_MAX + 1;
-        const REPLIES: usize = TOTALS + 1;
+        const COUNTS: usize = TOTALS + 1;
+        const HTTP: usize = COUNTS + 1;
+        const REPLIES: usize = HTTP + 1;
         const LIVES: usize = REPLIES + 1;
         const WAKE_UPS: usize = LIVES + 1;
         const CLOSES: usize = WAKE_UPS + 1;
@@ -121,6 +130,8 @@ impl Part {
             0 => Part::Head,
             1..TOTALS => Part::Listener(number - 1),
             TOTALS => Part::Totals,
+            COUNTS => Part::Counts,
+            HTTP => Part::Http,
             REPLIES => Part::Replies,
             LIVES => Part::Lives,
             WAKE_UPS => Part::WakeUps,
@@ -137,6 +148,12 @@ impl Status<'_> {
             Form::Text => text::write(self, Part::of(number), out),
             Form::Json => json::write(self, Part::of(number), out),
         }
+    }
+
+    /// Writes one piece of what Prometheus reads, the first of which is 0; which is next, `None` after the last. A piece
+    /// stays below a kilobyte unless a name in the configuration is very long.
+    pub fn write_metrics<W: uWrite + ?Sized>(&self, piece: u32, out: &mut W) -> Result<Option<u32>, W::Error> {
+        metrics::write(self, piece, out)
     }
 
     /// Writes the whole.
@@ -161,6 +178,11 @@ impl uDisplay for N {
 
 fn n(number: impl Into<u64>) -> N {
     N(number.into())
+}
+
+/// The statuses that were ever sent.
+fn answered(http: &Counts) -> impl Iterator<Item = HttpStatus> + '_ {
+    HttpStatus::ALL.iter().copied().filter(|status| http.statuses(*status) > 0)
 }
 
 /// The section as the configuration writes it.

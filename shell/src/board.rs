@@ -44,6 +44,7 @@ pub struct Place {
     pub stats: Stats,
 }
 
+#[derive(Clone, Copy)]
 pub struct Board(Shared);
 
 impl Board {

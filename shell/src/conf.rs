@@ -14,7 +14,9 @@ use crate::cli::Options;
 use crate::exit::{self, Failure};
 use crate::log::Severity;
 use crate::os::{confine, file};
-use crate::settings::{self, Control, Log, Memory, Process, Reserve, Settings, Socket};
+use crate::settings::{
+    self, AccessLog, Answer, Control, Http, Log, Memory, Process, Redirect, Reserve, Settings, Socket,
+};
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
 const FILE_BYTES_MAX: usize = 256 * 1024;
@@ -150,6 +152,9 @@ fn understand(document: &Document<'_>, options: &Options, prefix: &Path, directo
             reserve: if memory.text("Reserve") == "start" { Reserve::Start } else { Reserve::Use },
             blocks: narrow(memory.number("Blocks")),
             block_bytes: narrow(memory.size("BlockSize")),
+            file_cache_bytes: narrow(memory.size("FileCache")),
+            cached_file_bytes: narrow(memory.size("CachedFile")),
+            transfers: narrow(memory.number("Transfers")),
         },
         sockets: document.sections("Socket").map(|section| socket(&section, prefix)).collect(),
     }
@@ -179,6 +184,45 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         receive_bytes: narrow(section.size("ReceiveBuffer")),
         send_bytes: narrow(section.size("SendBuffer")),
         info: section.text("DBInfo").to_string(),
+        http: http(section, prefix),
+    }
+}
+
+fn http(section: &Section<'_, '_>, prefix: &Path) -> Http {
+    Http {
+        root: path(section.text("Root"), prefix),
+        index: section.text("Index").to_string(),
+        listing: section.switch("Listing"),
+        error_page: match section.text("ErrorPage").trim_start_matches('/') {
+            "" => String::new(),
+            page => format!("/{page}"),
+        },
+        answers: section.answers("Answer").map(answer).collect(),
+        redirects: section
+            .redirects("Redirect")
+            .map(|redirect| Redirect { path: redirect.path.to_string(), to: redirect.to.to_string() })
+            .collect(),
+        status: section.switch("Status"),
+        status_allow: section.prefixes("StatusAllow").collect(),
+        head_bytes: narrow(section.size("HeadSize")),
+        fields: narrow(section.number("HeaderCount")),
+        target_bytes: narrow(section.size("TargetLength")),
+        body_bytes: narrow(section.size("BodySize")),
+        cache_valid_ms: section.time_ms("CacheValid"),
+        access_log: match section.text("AccessLog") {
+            "common" => AccessLog::Common,
+            "json" => AccessLog::Json,
+            _ => AccessLog::Off,
+        },
+    }
+}
+
+fn answer(written: conf::Answer<'_>) -> Answer {
+    Answer {
+        path: written.path.to_string(),
+        status: written.status,
+        media_type: written.media_type.to_string(),
+        text: written.text.to_string(),
     }
 }
 
@@ -216,6 +260,10 @@ trait Bounded {
 
 impl Bounded for u16 {
     const MAX: Self = u16::MAX;
+}
+
+impl Bounded for u8 {
+    const MAX: Self = u8::MAX;
 }
 
 impl Bounded for u32 {

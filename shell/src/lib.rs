@@ -11,13 +11,15 @@
 //! 3. [`master`] forks workers and carries out the orders of the core's supervisor, reloads, and makes way for a new
 //!    program, to which [`handover`] gives the sockets; [`control`] is the other end of its signals.
 //!    What all of them count is on the [`board`]; [`status`] is the report of it, which [`control`] hands out.
-//! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets.
+//! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets, with the [`services`] and
+//!    their [`files`]; [`access`] writes a line for each request.
 //!
 //! [`log`] writes what any of them has to say. [`os`] is everything asked of Linux, and the only unsafe code.
 
 #![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod access;
 pub mod accounts;
 pub mod board;
 pub mod cli;
@@ -25,6 +27,7 @@ pub mod conf;
 pub mod control;
 pub mod daemon;
 pub mod exit;
+pub mod files;
 pub mod handover;
 pub mod listeners;
 pub mod log;
@@ -35,6 +38,7 @@ pub mod os;
 pub mod price;
 pub mod privilege;
 pub mod ready;
+pub mod services;
 pub mod settings;
 pub mod socket_path;
 pub mod start;

@@ -170,6 +170,14 @@ pub fn report_lines(severity: Severity, text: &str) {
     }
 }
 
+/// A line of another form, made by us and counted against no site: it has no date and no severity where that is left
+/// to us. What the log does not take is counted.
+pub fn write_bare(line: &str) {
+    let mut body = Line::new();
+    body.write_escaped(format_args!("{line}"));
+    with(|log| log.write_bare(&body, clock::now_ms()));
+}
+
 /// Tells what was not written and is due; when to call again, if something is still held back.
 pub fn settle(now_ms: u64) -> Option<u64> {
     with(|log| {

@@ -12,7 +12,7 @@ use tidegate::os::exec::Origin;
 use tidegate::os::{alloc, clock, process, title};
 use tidegate::price::{self, Machine};
 use tidegate::start::{self, Start};
-use tidegate::{conf, control, log};
+use tidegate::{conf, control, log, services};
 use tidegate_core::status::Form;
 
 #[global_allocator]
@@ -46,6 +46,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
             let loaded = conf::load(options)?;
             let price = price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
             price::check_descriptors(&loaded.settings, &loaded.name)?;
+            services::check(&loaded.settings, &loaded.name)?;
             match (options.quiet, options.json) {
                 (_, true) => print(&price.json()),
                 (true, _) => {}

@@ -2,6 +2,7 @@
 //!
 //! It owns the settings in force. A worker takes its copy along with the fork, so a reload frees the old ones here.
 
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -164,7 +165,7 @@ impl<'a> Master<'a> {
             self.show_title();
             self.tell_facts();
             if let Some(control) = &mut self.held.control {
-                let view = View { board: &self.board, settings: &self.settings, conf_name: &self.conf_name };
+                let view = View { board: self.board, settings: &self.settings, conf_name: &self.conf_name };
                 control.serve(now_ms, &view);
             }
             let control = self.held.control.as_ref();
@@ -276,11 +277,13 @@ impl<'a> Master<'a> {
         }
         self.signals = None;
         self.successor = None;
-        let view = View { board: &self.board, settings: &self.settings, conf_name: &self.conf_name };
+        let settings: &'static Settings = Box::leak(Box::new(mem::take(&mut self.settings)));
+        let conf_name = mem::take(&mut self.conf_name).leak();
+        let view = View { board: self.board, settings, conf_name };
         let given = self.held.become_given(self.told.take(), view);
         title::set("tidegate: worker process");
         title::name(c"tidegate-worker");
-        let code = worker::run(&self.settings, given, Role::Worker { slot });
+        let code = worker::run(settings, given, Role::Worker { slot });
         log::finish();
         code
     }

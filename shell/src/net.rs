@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketFlags};
@@ -10,6 +11,8 @@ use tidegate_core::blocks::PARTS_MAX;
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::net::{Answer, Gone, Net, Peer};
 
+use crate::files;
+use crate::files::open::Open;
 use crate::log::{Severity, report};
 use crate::os::bell::Bell;
 use crate::os::conn::Conn;
@@ -23,11 +26,13 @@ pub struct Linux {
     accept_failed: Option<Errno>,
     /// Rung for a connection that this process was woken for and cannot take.
     bell: Option<Bell>,
+    /// The files that are sent from the disk.
+    files: Rc<Open>,
 }
 
 impl Linux {
-    pub fn new(epoll: Epoll, bell: Option<Bell>) -> Self {
-        Self { epoll, accept_failed: None, bell }
+    pub fn new(epoll: Epoll, bell: Option<Bell>, files: Rc<Open>) -> Self {
+        Self { epoll, accept_failed: None, bell, files }
     }
 }
 
@@ -74,6 +79,15 @@ impl Net for Linux {
         }
         let slices = slices.get(..parts.len()).unwrap_or(&slices);
         answer(rustix::net::sendmsg(conn, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL))
+    }
+
+    #[inline]
+    fn send_file(&mut self, conn: &Conn, id: u32, offset: u64, len: usize) -> Answer<usize> {
+        // There is no flag against SIGPIPE here: it is ignored (see `os::signal`).
+        let mut at = offset;
+        let place = files::open_place(id).unwrap_or(usize::MAX);
+        let sent = self.files.with(place, |file| rustix::fs::sendfile(conn, file, Some(&mut at), len));
+        answer(sent.unwrap_or(Err(Errno::BADF)))
     }
 
     fn shutdown(&mut self, conn: &Conn) {

@@ -14,19 +14,21 @@ mod table;
 use crate::os::shared::CELL_BYTES;
 use crate::os::{process, program};
 use crate::settings::{Reserve, Settings, Socket};
-use crate::storage::{OUTBOX_BYTES, SCRATCH_BYTES, Shape};
+use crate::storage::{FileShape, OUTBOX_BYTES, SCRATCH_BYTES, Shape};
 
 pub use fit::{check, check_descriptors, check_free, check_reload};
 
 /// What each process writes to: stack, heap, data of program and libraries. Measured: 60 KiB (release), 108 (debug).
-const PROCESS_BYTES: u64 = if cfg!(debug_assertions) { 140 * 1024 } else { 80 * 1024 };
+const PROCESS_BYTES: u64 = if cfg!(debug_assertions) { 160 * 1024 } else { 88 * 1024 };
 /// What the first process wrote before it forked and no one since: one copy for all. Measured: 84 KiB (release), 140 (debug).
-const FORKED_BYTES: u64 = if cfg!(debug_assertions) { 172 * 1024 } else { 116 * 1024 };
+const FORKED_BYTES: u64 = if cfg!(debug_assertions) { 224 * 1024 } else { 132 * 1024 };
 /// Of the libraries, what this program ever touches, in the 64 KiB around each fault that Linux maps. Measured with
 /// glibc: 416 KiB. Counted as if no other program used them.
 const LIBRARY_BYTES_MAX: u64 = 512 * 1024;
 /// Descriptors of a worker besides connections: standard ones, log, epoll, signals, and each listener twice.
 const OWN_FILES: u32 = 40;
+/// Descriptors while a file is looked for: itself, its sibling, two folders on the way, and a root opened anew.
+const LOOK_FILES: u32 = 5;
 
 /// What the price of the same settings may differ by from machine to machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +110,9 @@ pub struct Price {
     pub block_bytes: u64,
     /// All blocks of one worker.
     pub blocks_bytes: u64,
+    /// One worker's cache of small files and table of open ones.
+    pub served_bytes: u64,
+    pub transfers: u64,
     /// What one worker has for single steps, and the rounding to pages.
     pub steps_bytes: u64,
     /// A connection that holds no block.
@@ -127,6 +132,7 @@ impl Price {
         // Enough of them that no rounding between the pieces is left.
         let idle_bytes = (bytes(Shape { slots: 64, ..empty }) - bytes(empty)) / 64;
         let blocks_bytes = (bytes(Shape { blocks: 64, ..empty }) - bytes(empty)) / 64 * shape.blocks as u64;
+        let served_bytes = bytes(empty) - bytes(Shape { files: FileShape::default(), ..empty });
         let workers = u64::from(settings.process.workers.max(1));
         let listener = |socket| listener(socket, idle_bytes, Kernel::of(socket, workers, machine));
         let listeners: Vec<Listener> = settings.sockets.iter().map(listener).collect();
@@ -146,7 +152,9 @@ impl Price {
             blocks: shape.blocks as u64,
             block_bytes: shape.block_bytes as u64,
             blocks_bytes,
-            steps_bytes: arena.saturating_sub(slots_bytes).saturating_sub(blocks_bytes),
+            served_bytes,
+            transfers: shape.files.transfers as u64,
+            steps_bytes: arena.saturating_sub(slots_bytes).saturating_sub(blocks_bytes).saturating_sub(served_bytes),
             idle_bytes,
             busy_bytes: idle_bytes + held * shape.block_bytes as u64,
             files: files_needed(settings).into(),
@@ -157,7 +165,7 @@ impl Price {
     /// One worker's mapping.
     pub fn arena_bytes(&self) -> u64 {
         let slots = self.listeners.iter().fold(0, |sum: u64, listener| sum.saturating_add(listener.bytes));
-        slots.saturating_add(self.blocks_bytes).saturating_add(self.steps_bytes)
+        slots.saturating_add(self.blocks_bytes).saturating_add(self.served_bytes).saturating_add(self.steps_bytes)
     }
 
     /// One worker with every slot and every block taken.
@@ -221,7 +229,16 @@ fn statistics_bytes(workers: u64, page_bytes: u64) -> u64 {
 
 /// Descriptors one worker needs.
 pub fn files_needed(settings: &Settings) -> u32 {
-    settings.sockets.iter().fold(OWN_FILES, |sum, socket| sum.saturating_add(socket.connections))
+    let connections = settings.sockets.iter().fold(0, |sum: u32, socket| sum.saturating_add(socket.connections));
+    connections.saturating_add(files_beside(settings))
+}
+
+/// Of these, those that are no connections.
+fn files_beside(settings: &Settings) -> u32 {
+    match settings.sockets.iter().filter(|socket| socket.has_files()).count() as u32 {
+        0 => OWN_FILES,
+        roots => OWN_FILES + roots + settings.memory.transfers + LOOK_FILES,
+    }
 }
 
 /// The limit of open files these settings ask for, where they ask for one: without `OpenFiles`, what the connections
@@ -276,11 +293,11 @@ mod tests {
     #[test]
     fn a_connection_costs_its_slot_mark_timer_and_state() {
         let price = Price::of(&settings(1, &[1_024], 256), &MACHINE);
-        assert_eq!(price.idle_bytes, 96 + 12 + 12 + 1);
+        assert_eq!(price.idle_bytes, 96 + 12 + 12 + 32);
         assert_eq!(price.blocks_bytes, 256 * (2_048 + 12));
-        assert_eq!(price.busy_bytes, 121 + 42 * 2_048);
+        assert_eq!(price.busy_bytes, 152 + 42 * 2_048);
         let small = Price::of(&settings(1, &[1_024], 8), &MACHINE);
-        assert_eq!(small.busy_bytes, 121 + 8 * 2_048, "no connection holds more than there is");
+        assert_eq!(small.busy_bytes, 152 + 8 * 2_048, "no connection holds more than there is");
     }
 
     #[test]
@@ -314,6 +331,23 @@ mod tests {
         let price = Price::of(&settings, &MACHINE);
         assert!(price.listeners[1].kernel.bounded && !price.listeners[0].kernel.bounded);
         assert_eq!(price.kernel_bytes(), 128 * 147_456 + 64 * 24_576);
+    }
+
+    #[test]
+    fn files_are_paid_for_where_they_are_served_and_nowhere_else() {
+        let mut settings = settings(1, &[64], 256);
+        settings.memory =
+            Memory { file_cache_bytes: 256 << 10, cached_file_bytes: 16 << 10, transfers: 50, ..settings.memory };
+        let without = Price::of(&settings, &MACHINE);
+        assert_eq!((without.served_bytes, without.files), (0, 104));
+        settings.sockets[0].service = "http".into();
+        settings.sockets[0].http.root = Some("/srv/www".into());
+        let with = Price::of(&settings, &MACHINE);
+        assert!((250 << 10..257 << 10).contains(&with.served_bytes), "{}", with.served_bytes);
+        assert_eq!(with.files, 104 + 1 + 50 + 5);
+        assert!(with.steps_bytes.abs_diff(without.steps_bytes) < MACHINE.page_bytes, "but for whole pages");
+        settings.sockets[0].http.listing = true;
+        assert_eq!(Price::of(&settings, &MACHINE).served_bytes - with.served_bytes, 32 << 10);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate_core::admission::WhenFull;
 use tidegate_core::conf;
+use tidegate_core::http::status::Status;
 use tidegate_core::prefix::Prefix;
 
 use crate::accounts::User;
@@ -106,6 +107,11 @@ pub struct Memory {
     pub reserve: Reserve,
     pub blocks: u32,
     pub block_bytes: u32,
+    /// What a worker keeps of small files; 0 is nothing.
+    pub file_cache_bytes: u32,
+    pub cached_file_bytes: u32,
+    /// Files a worker has open at one time to send them.
+    pub transfers: u32,
 }
 
 /// When a worker's memory is taken from the machine.
@@ -146,6 +152,56 @@ pub struct Socket {
     pub send_bytes: u32,
     /// `DBInfo`: free text for the service.
     pub info: String,
+    /// For `Service = http`.
+    pub http: Http,
+}
+
+/// What a socket's HTTP service is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Http {
+    pub root: Option<PathBuf>,
+    /// The name that stands for its folder; empty for none.
+    pub index: String,
+    pub listing: bool,
+    /// The path of a file; empty for none.
+    pub error_page: String,
+    pub answers: Vec<Answer>,
+    pub redirects: Vec<Redirect>,
+    pub status: bool,
+    /// Who may see it; empty is everyone.
+    pub status_allow: Vec<Prefix>,
+    pub head_bytes: u16,
+    pub fields: u8,
+    pub target_bytes: u16,
+    pub body_bytes: u16,
+    /// How long a file is served without a look at it.
+    pub cache_valid_ms: u64,
+    pub access_log: AccessLog,
+}
+
+/// A fixed answer to a path and all below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub path: String,
+    pub status: Status,
+    pub media_type: String,
+    pub text: String,
+}
+
+/// Another place for a path and all below it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redirect {
+    pub path: String,
+    pub to: String,
+}
+
+/// The form of a line for each request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessLog {
+    #[default]
+    Off,
+    Common,
+    Json,
 }
 
 impl Process {
@@ -156,6 +212,11 @@ impl Process {
 }
 
 impl Socket {
+    /// Whether files are served here.
+    pub fn has_files(&self) -> bool {
+        self.service == "http" && self.http.root.is_some()
+    }
+
     /// The section as the configuration writes it.
     pub fn section(&self) -> String {
         if self.name.is_empty() { "[Socket]".to_string() } else { format!("[Socket {}]", self.name) }

@@ -29,6 +29,7 @@ use crate::os::{clock, process, title, trim};
 use crate::price::{self, Machine};
 use crate::privilege;
 use crate::ready::Ready;
+use crate::services;
 use crate::settings::{Control, Destination, Settings};
 use crate::status::View;
 use crate::welcome;
@@ -63,6 +64,7 @@ fn run_logged(start: Start<'_>, loaded: Loaded) -> Result<u8, Failure> {
     price::check_reload(&loaded.settings, &price, start.inheritance.leaving_bytes, &loaded.full_name)?;
     price::check_free(&loaded.settings, &price)?;
     price::check_descriptors(&loaded.settings, &loaded.full_name)?;
+    services::check(&loaded.settings, &loaded.full_name)?;
     limit_open_files(&loaded.settings);
     privilege::check(&loaded.settings)?;
     let lent = start.inheritance.pid_file.take();
@@ -108,7 +110,7 @@ pub struct Held {
 impl Held {
     /// Turns what the master holds into what a worker lives on. The rest is closed: with the lock in a worker's hands
     /// the server would look alive without its master.
-    pub fn become_given<'a>(&mut self, ready: Option<OwnedFd>, view: View<'a>) -> Given<'a> {
+    pub fn become_given(&mut self, ready: Option<OwnedFd>, view: View<'static>) -> Given<'static> {
         self.pid_file = None;
         self.ready = None;
         self.control = None;
@@ -162,16 +164,18 @@ impl Held {
         if alone {
             title::set(&format!("tidegate: server process {conf_name}"));
             drop(signals);
-            self.take_over(&settings)?;
-            privilege::lower(&settings)?;
+            let (settings, conf_name): (&'static Settings, &'static str) =
+                (Box::leak(Box::new(settings)), conf_name.leak());
+            self.take_over(settings)?;
+            privilege::lower(settings)?;
             let listeners = self.listeners.take_sockets();
             board.enter(0);
             board.tell(Facts { started_ms: clock::now_ms(), pid: own_pid(), workers_live: 1, ..Facts::default() });
-            let view = View { board: &board, settings: &settings, conf_name: &conf_name };
+            let view = View { board, settings, conf_name };
             let mut control = self.control.take();
-            let ready = Box::new(|| self.tell_started(&settings, &conf_name, greet));
+            let ready = Box::new(|| self.tell_started(settings, conf_name, greet));
             let given = Given { listeners, bell: None, filter: None, control: control.as_mut(), view, ready };
-            let code = worker::run(&settings, given, Role::Alone);
+            let code = worker::run(settings, given, Role::Alone);
             self.control = control;
             return Ok(code);
         }

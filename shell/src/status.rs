@@ -10,7 +10,7 @@ use crate::settings::{Address, Settings, Socket};
 /// What a process needs for it. Asks for no memory, so a sealed process can.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    pub board: &'a Board,
+    pub board: Board,
     pub settings: &'a Settings,
     pub conf_name: &'a str,
 }

@@ -1,7 +1,7 @@
 //! The first screen, for someone who started the server by hand: what listens, how to try it, how to stop it.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::os::file;
 use crate::settings::{Address, Settings, Socket};
@@ -16,13 +16,18 @@ pub fn show(settings: &Settings, conf_name: &str) {
 
 fn text(settings: &Settings, conf_name: &str) -> String {
     let mut out = format!("tidegate {} serves {conf_name}\n", env!("CARGO_PKG_VERSION"));
-    for Socket { service, address, .. } in settings.sockets.iter().take(SHOWN_MAX) {
-        let _ = writeln!(out, "  {service:<8} on {address}");
+    for Socket { service, address, http, .. } in settings.sockets.iter().take(SHOWN_MAX) {
+        let _ = match host(address) {
+            Some((host, port)) if http.status => {
+                writeln!(out, "  {service:<8} on {address}, status page http://{}/status", SocketAddr::new(host, port))
+            }
+            _ => writeln!(out, "  {service:<8} on {address}"),
+        };
     }
     if settings.sockets.len() > SHOWN_MAX {
         let _ = writeln!(out, "  and {} more", settings.sockets.len() - SHOWN_MAX);
     }
-    if let Some(socket) = settings.sockets.first() {
+    if let Some(socket) = settings.sockets.iter().find(|socket| socket.service != "http") {
         let _ = writeln!(out, "try it:  printf 'hello\\n' | {}", client(&socket.address));
     }
     let pid = rustix::process::getpid().as_raw_nonzero();
@@ -32,6 +37,15 @@ fn text(settings: &Settings, conf_name: &str) -> String {
 }
 
 fn client(address: &Address) -> String {
+    match (address, host(address)) {
+        (Address::Unix(path), _) => format!("nc -NU {}", path.display()),
+        (_, Some((host, port))) => format!("nc -N {host} {port}"),
+        (_, None) => String::new(),
+    }
+}
+
+/// Where someone on this machine reaches a listener; `None` for a path.
+fn host(address: &Address) -> Option<(IpAddr, u16)> {
     match address {
         Address::Ip(ip) => {
             let host = match ip.ip() {
@@ -39,10 +53,10 @@ fn client(address: &Address) -> String {
                 IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
                 host => host,
             };
-            format!("nc -N {host} {}", ip.port())
+            Some((host, ip.port()))
         }
-        Address::All(port) => format!("nc -N {} {port}", Ipv4Addr::LOCALHOST),
-        Address::Unix(path) => format!("nc -NU {}", path.display()),
+        Address::All(port) => Some((Ipv4Addr::LOCALHOST.into(), *port)),
+        Address::Unix(_) => None,
     }
 }
 

@@ -1,18 +1,22 @@
 //! One worker: an epoll set, a dispatcher on memory taken at start, and a loop over network events and timers.
 
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use rustix::io;
 use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
-use tidegate_core::limits::LISTENERS_MAX;
+use tidegate_core::http::fault::Fault;
+use tidegate_core::http::status::Status;
 use tidegate_core::listen::Rules;
-use tidegate_core::service::{BuiltIn, Discard, Echo, Kind};
+use tidegate_core::service::http::{Counts, HttpCounter};
 use tidegate_core::stats::{Counter, Reason, Stats};
 
 use crate::control::ControlSocket;
 use crate::exit;
+use crate::files::Disk;
+use crate::files::open::Open;
 use crate::log::{self, Severity, report};
 use crate::net::Linux;
 use crate::os::bell::Bell;
@@ -21,6 +25,7 @@ use crate::os::epoll::{Epoll, Events};
 use crate::os::signal::{self, Signal, Signals};
 use crate::os::{alloc, clock, title, trim};
 use crate::privilege;
+use crate::services::{self, Services};
 use crate::settings::Settings;
 use crate::status::View;
 use crate::storage::Shape;
@@ -43,7 +48,7 @@ pub struct Given<'a> {
     /// Where operators ask, if there is no master to be asked.
     pub control: Option<&'a mut ControlSocket>,
     /// What everybody counts, and how it is shown.
-    pub view: View<'a>,
+    pub view: View<'static>,
     /// The calls it is held to from its seal on.
     pub filter: Option<Filter>,
     /// Called once everything it needs is there; not called if it cannot serve.
@@ -77,10 +82,10 @@ impl Role {
     }
 }
 
-type Connections<'m> = Dispatcher<'m, Linux, BuiltIn>;
+type Connections = Dispatcher<'static, Linux, Services>;
 
-/// Serves until told to stop; the process's exit code.
-pub fn run(settings: &Settings, given: Given<'_>, role: Role) -> u8 {
+/// Serves until told to stop; the process's exit code. It lives on the settings until it exits.
+pub fn run(settings: &'static Settings, given: Given<'_>, role: Role) -> u8 {
     match Signals::open(role.signals()).and_then(|signals| serve(settings, given, &signals, role)) {
         Ok(()) => exit::OK,
         Err(errno) => {
@@ -90,7 +95,7 @@ pub fn run(settings: &Settings, given: Given<'_>, role: Role) -> u8 {
     }
 }
 
-fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -> io::Result<()> {
+fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role: Role) -> io::Result<()> {
     let epoll = Epoll::new()?;
     epoll.watch(signals, SIGNALS, Interest::NONE, Interest::READ)?;
     if let Some(bell) = &given.bell {
@@ -99,9 +104,12 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
     if let Some(control) = &given.control {
         epoll.watch(&**control, CONTROL, Interest::NONE, Interest::READ)?;
     }
-    let mut net = Linux::new(epoll, given.bell);
     let stats = given.view.board.stats(role.place());
-    let mut dispatcher = prepare(settings, stats)?;
+    let (storage, files) = Shape::of(settings).lend(settings.memory.reserve, stats)?;
+    let open = Rc::new(Open::new(files.places));
+    let disk = Disk::new(settings, files.cache, files.listing, open.clone());
+    let mut net = Linux::new(epoll, given.bell, open);
+    let mut dispatcher = Dispatcher::new(storage, services::build(settings, disk, stats, given.view));
     for (socket, fd) in settings.sockets.iter().zip(given.listeners) {
         let rules = Rules {
             idle_ms: socket.idle_ms,
@@ -136,18 +144,6 @@ fn serve(settings: &Settings, given: Given<'_>, signals: &Signals, role: Role) -
     ended
 }
 
-/// The dispatcher, on one mapping sized by the configuration.
-fn prepare<'m>(settings: &'m Settings, stats: &'static Stats) -> io::Result<Connections<'m>> {
-    let mut services = BuiltIn::new(Echo, Discard);
-    for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
-        if let Some(kind) = Kind::named(&socket.service) {
-            services.assign(index, kind);
-        }
-    }
-    let storage = Shape::of(settings).lend(settings.memory.reserve, stats)?;
-    Ok(Dispatcher::new(storage, services))
-}
-
 /// The loop: network events, then what is due. Ends when told to stop, or drained.
 fn run_loop(
     net: &mut Linux,
@@ -161,6 +157,7 @@ fn run_loop(
     let mut woken_us = clock::now_us();
     let mut now_ms = woken_us / 1_000;
     let (mut drain_at, mut drain_by) = (None, None);
+    let mut wall = clock::Wall::default();
     loop {
         let deadlines = [dispatcher.next_deadline(), drain_at, drain_by, log::settle(now_ms), desk.next_deadline()];
         let deadline = deadlines.into_iter().flatten().min();
@@ -168,6 +165,9 @@ fn run_loop(
         let ready = net.epoll.wait(&mut events, deadline.map(|at_ms| at_ms.saturating_sub(now_ms)))?;
         woken_us = clock::now_us();
         now_ms = woken_us / 1_000;
+        if let Some(unix_s) = wall.tick(now_ms) {
+            dispatcher.set_wall(unix_s);
+        }
         if let Some(bytes) = alloc::news() {
             ::log::error!("allocated {bytes} bytes after the seal: this worker may need more than its price");
         }
@@ -199,6 +199,7 @@ fn run_loop(
                         title::set("tidegate: worker process is shutting down");
                     }
                     dispatcher.stop_accepting(net, now_ms);
+                    dispatcher.service().http.routes.pages.draining = true;
                     drain_at = Some(now_ms.saturating_add(GREETING_MS));
                     drain_by = Some(if drain_ms == 0 { u64::MAX } else { now_ms.saturating_add(drain_ms) });
                 }
@@ -254,6 +255,7 @@ fn publish(stats: &Stats, awake_us: u64) {
 
 fn tell_end(dispatcher: &Connections) {
     let stats = dispatcher.stats();
+    tell_http(&stats.http);
     let (allocations, _) = alloc::after_seal();
     ::log::info!(
         "served {} connections, {} bytes in, {} out; allocations after the seal: {allocations}",
@@ -264,6 +266,22 @@ fn tell_end(dispatcher: &Connections) {
     let closed = Reason::ALL.iter().map(|reason| (reason.name(), stats.closed(*reason)));
     let counted = Counter::ALL.iter().map(|counter| (counter.name(), stats.count(*counter)));
     ::log::info!("closed:{}; counted:{}", that_happened(closed), that_happened(counted));
+}
+
+/// What the HTTP service was asked, if it was.
+fn tell_http(counts: &Counts) {
+    if counts.of(HttpCounter::Requests) == 0 && Fault::ALL.iter().all(|fault| counts.faults(*fault) == 0) {
+        return;
+    }
+    let counted = HttpCounter::ALL.iter().map(|counter| (counter.name(), counts.of(*counter)));
+    let answered = Status::ALL.iter().map(|status| (status.text(), counts.statuses(*status)));
+    let refused = Fault::ALL.iter().map(|fault| (fault.name(), counts.faults(*fault)));
+    ::log::info!(
+        "counted:{}; answered:{}; refused:{}",
+        that_happened(counted),
+        that_happened(answered),
+        that_happened(refused)
+    );
 }
 
 /// The names and counts of what happened at all.

@@ -33,9 +33,12 @@ fn the_seeds_three_lines_are_an_echo_service() {
 fn the_default_configuration_serves_on_loopback_in_the_foreground() {
     let text = std::fs::read(root().join("conf/tidegate.conf")).unwrap();
     let document = Document::parse(&text, &mut |_| ()).unwrap();
-    let socket = document.section("Socket");
-    assert_eq!(socket.address("ListenAddress"), Address::read("127.0.0.1").unwrap());
-    assert_eq!((socket.number("ListenPort"), document.sections("Socket").count()), (5678, 1));
+    let mut services = Vec::new();
+    for socket in document.sections("Socket") {
+        assert_eq!(socket.address("ListenAddress"), Address::read("127.0.0.1").unwrap());
+        services.push((socket.number("ListenPort"), socket.text("Service"), socket.switch("Status")));
+    }
+    assert_eq!(services, [(5678, "echo", false), (5680, "http", true)]);
     assert!(!document.section("Process").switch("Daemon"));
     assert_eq!(document.section("Process").number_or_auto("Workers"), Some(1));
 }

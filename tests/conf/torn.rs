@@ -83,6 +83,9 @@ fn in_range(document: &Document<'_>) {
                 Kind::Text { max_bytes } => assert!(section.text(key).len() <= max_bytes, "{key}"),
                 Kind::Prefixes => assert!(section.prefixes(key).count() <= PREFIXES_MAX, "{key}"),
                 Kind::Address => _ = section.address(key),
+                Kind::FileName => assert!(!section.text(key).contains('/'), "{key}"),
+                Kind::Answer => assert!(section.answers(key).count() == section.texts(key).count(), "{key}"),
+                Kind::Redirect => assert!(section.redirects(key).count() == section.texts(key).count(), "{key}"),
             }
         }
     }
@@ -119,8 +122,25 @@ fn a_text_with_bent_bytes_is_survived() {
 #[test]
 fn an_assignment_of_any_bytes_is_survived() {
     let mut dice = Dice(SEED);
-    let words =
-        ["Socket", "Log", " ", "a.b", ".", "=", "Level", "ListenPort", "info", "1", "\"", "\0", "\u{A0}", "é", "]"];
+    let words = [
+        "Socket",
+        "Log",
+        " ",
+        "a.b",
+        ".",
+        "=",
+        "Level",
+        "ListenPort",
+        "info",
+        "1",
+        "\"",
+        "\0",
+        "\u{A0}",
+        "é",
+        "]",
+        "Answer",
+        "/x 200 a/b",
+    ];
     for _ in 0..20_000 {
         let text: String = (0..dice.roll(8)).map(|_| words[dice.roll(words.len())]).collect();
         let mut document = Document::default();

@@ -22,7 +22,7 @@ fn without_numbers(text: &str) -> String {
 #[test]
 fn a_limit_that_is_too_low_is_refused_by_the_check_and_by_the_start() {
     for (connections, memory, advice) in [
-        (18_000, "Limit = 3800K", "[Socket] Connections = N would fit"),
+        (19_000, "Limit = 4500K", "[Socket] Connections = N would fit"),
         (64, "Limit = 6M\nBlocks = 4096", "[Memory] Blocks = N would fit"),
         (64, "Limit = 100K", "no smaller number of connections, blocks or workers alone would fit"),
     ] {

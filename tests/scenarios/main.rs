@@ -4,8 +4,10 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
+use tidegate::files::open::Open;
 use tidegate::net::Linux;
 use tidegate::os::clock;
 use tidegate::os::conn::Conn;
@@ -20,6 +22,9 @@ mod audit;
 #[path = "../sim/house.rs"]
 #[allow(dead_code)]
 mod house;
+#[path = "../sim/pages.rs"]
+#[allow(dead_code)]
+mod pages;
 #[path = "../sim/rng.rs"]
 #[allow(dead_code)]
 mod rng;
@@ -65,7 +70,7 @@ impl Bed for Loopback {
         let listener: OwnedFd =
             socket::listen(&Address::Ip((Ipv4Addr::LOCALHOST, 0).into()), 16, Options::default()).unwrap();
         let port = SocketAddr::try_from(rustix::net::getsockname(&listener).unwrap()).unwrap().port();
-        let mut net = Linux::new(Epoll::new().unwrap(), None);
+        let mut net = Linux::new(Epoll::new().unwrap(), None, Rc::new(Open::new(&mut [])));
         let mut server = Dispatcher::new(memory.lend(), house::services(&[protocol]));
         assert!(server.listen(&mut net, listener, connections, rules).is_ok());
         Self { net, server, events: Events::default(), port, buffer: vec![0; 65_536] }

@@ -33,6 +33,8 @@ pub struct AuditedState<T> {
     finished: bool,
     wait_ms: Option<u64>,
     again: bool,
+    /// Bytes of a file that were asked for and may leave.
+    asked: usize,
 }
 
 impl<S: Service> Service for Audited<S> {
@@ -71,11 +73,19 @@ impl<S: Service> Service for Audited<S> {
         }
         assert_eq!(context.ended(), state.ended, "{me:?}: ended");
         let step = self.inner.step(&mut state.inner, cause, input, out, context);
+        state.asked = out.file_part().map_or(0, |part| part.len);
+        assert!(state.asked == 0 || step.next == Next::Again, "{me:?}: a file is followed by a step");
         state.left = input[step.consumed.min(input.len())..].to_vec();
         state.finished = step.next == Next::Close || cause == Cause::Timeout;
         state.wait_ms = if let Next::Wait(at) = step.next { Some(at) } else { None };
         state.again = step.next == Next::Again;
         step
+    }
+
+    fn sent(&mut self, state: &mut Self::State, bytes: usize) {
+        assert!(bytes <= state.asked, "more of a file left than was asked for");
+        state.asked = 0;
+        self.inner.sent(&mut state.inner, bytes);
     }
 
     fn closed(&mut self, state: &mut Self::State, context: &mut Context<'_, '_>) {

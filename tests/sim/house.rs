@@ -18,6 +18,7 @@ pub enum Protocol {
     Frame,
     Chat,
     Lines,
+    Http,
 }
 
 /// The memory a dispatcher is lent.
@@ -86,13 +87,15 @@ pub fn services(protocols: &[Protocol]) -> Audited<Mixed> {
     for (at, protocol) in protocols.iter().enumerate() {
         built_in.assign(at, if *protocol == Protocol::Discard { Kind::discard } else { Kind::echo });
     }
-    let mut mixed = Mixed::new(built_in, Frame, Chat::new(5), Lines { tick_ms: 70, ticks: 20 });
+    let mut mixed =
+        Mixed::new(built_in, Frame, Chat::new(5), Lines { tick_ms: 70, ticks: 20 }, crate::pages::service());
     for (at, protocol) in protocols.iter().enumerate() {
         let kind = match protocol {
             Protocol::Echo | Protocol::Discard => MixedKind::built_in,
             Protocol::Frame => MixedKind::frame,
             Protocol::Chat => MixedKind::chat,
             Protocol::Lines => MixedKind::lines,
+            Protocol::Http => MixedKind::http,
         };
         mixed.assign(at, kind);
     }

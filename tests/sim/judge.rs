@@ -46,6 +46,8 @@ impl Judge {
         assert_eq!((audited.opened, audited.closed), (world.accepted, world.closed), "what the service was told");
         assert_eq!(audited.living.len(), world.alive().len(), "who the service thinks is alive");
         assert_eq!(count(Counter::Steps), audited.steps, "steps");
+        let open = audited.inner.http.files.open_now();
+        assert!(open <= audited.living.len(), "{open} files are open for {} connections", audited.living.len());
         let held = server.blocks_taken();
         assert!(held + RESERVE <= plan.blocks, "the reserve of blocks is held: {held} of {}", plan.blocks);
         if stats.closed(Reason::BlocksDry) > 0 {
@@ -101,6 +103,7 @@ impl Judge {
     pub fn after_all(&self, server: &mut Server, world: &World) {
         assert_eq!((server.taken(), server.blocks_taken(), world.alive().len()), (0, 0, 0), "something is left");
         assert!(server.service().living.is_empty());
+        assert_eq!(server.service().inner.http.files.open_now(), 0, "a file stays open");
         assert_eq!(world.accepted, world.closed);
     }
 

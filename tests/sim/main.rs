@@ -14,6 +14,7 @@ mod gate;
 mod house;
 mod judge;
 mod link;
+mod pages;
 mod peers;
 mod plan;
 mod rig;

@@ -71,17 +71,21 @@ impl Plan {
             blocked: some(rng, 300),
             breaks: some(rng, 20),
             aborts: some(rng, 300),
+            shortens: some(rng, 20),
             unwatched: some(rng, 60),
             stale: some(rng, 500),
             foreign: some(rng, 300),
             spurious: some(rng, 500),
         };
+        // An HTTP request and the head of its answer are not cut to any size.
+        let least = |bytes: usize| if sockets.iter().any(|s| s.protocol == Protocol::Http) { bytes } else { 0 };
+        let (least_block, least_scratch) = (least(400), least(1_024));
         Self {
             sockets,
             blocks: rng.between(8, 64),
-            block_bytes: rng.pick(&[16, 17, 32, 64, 100, 256, 512]),
-            scratch: rng.pick(&[32, 33, 64, 100, 500, 1024, 4096]),
-            outbox: rng.pick(&[16, 32, 64, 500, 4096]),
+            block_bytes: rng.pick(&[16, 17, 32, 64, 100, 256, 512]).max(least_block),
+            scratch: rng.pick(&[32, 33, 64, 100, 500, 1024, 4096]).max(least_scratch),
+            outbox: rng.pick(&[16, 32, 64, 500, 4096]).max(least_block),
             buffers: (rng.pick(&[1, 7, 64, 500, 4096]), rng.pick(&[1, 7, 64, 500, 4096])),
             backlog: rng.between(1, 16),
             hosts: rng.pick(&[0, 1, 3, 8]),
@@ -106,9 +110,9 @@ impl Plan {
 }
 
 fn socket(rng: &mut Rng) -> Socket {
-    use Protocol::{Chat, Discard, Echo, Frame, Lines};
+    use Protocol::{Chat, Discard, Echo, Frame, Http, Lines};
     Socket {
-        protocol: rng.pick(&[Echo, Echo, Discard, Frame, Frame, Chat, Lines]),
+        protocol: rng.pick(&[Echo, Echo, Discard, Frame, Frame, Chat, Lines, Http, Http]),
         connections: if rng.chance(500) { rng.between(1, 4) } else { rng.between(1, 64) } as u32,
         idle_ms: rng.pick(&[0, 500, 3_000, 60_000]),
         request_ms: rng.pick(&[0, 300, 2_000, 10_000]),

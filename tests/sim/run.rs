@@ -2,6 +2,7 @@
 
 use tidegate_core::event::Event;
 use tidegate_core::listen::Rules;
+use tidegate_core::service::http::HttpCounter;
 use tidegate_core::stats::{Counter, Reason, Stats};
 
 use crate::house::{Memory, Protocol, services};
@@ -21,6 +22,8 @@ pub struct Outcome {
     pub served: usize,
     pub unserved: usize,
     pub finished: bool,
+    /// HTTP requests answered, and those refused for want of a file.
+    pub answered: [u64; 2],
 }
 
 struct Run<'m> {
@@ -255,6 +258,9 @@ impl Run<'_> {
         let closed: u64 = Reason::ALL.iter().map(|reason| stats.closed(*reason)).sum();
         assert_eq!(closed, stats.count(Counter::Accepted));
         self.world.note(b'.', closed, self.now_ms);
-        Outcome { trace: self.world.trace, stats, served, unserved, finished }
+        let counts = self.server.service().inner.http.counts();
+        let answered = [HttpCounter::Requests, HttpCounter::FilesFull].map(|counter| counts.of(counter));
+        assert_eq!(counts.of(HttpCounter::NoRoom), 0, "an answer did not fit an empty outbox");
+        Outcome { trace: self.world.trace, stats, served, unserved, finished, answered }
     }
 }

@@ -34,7 +34,7 @@ fn seeds_keep_every_invariant_and_cover_every_outcome() {
     }
     let seeds = number("SIM_SEEDS").unwrap_or(SEEDS);
     let (mut counts, mut reasons) = ([0; Counter::COUNT], [0; Reason::COUNT]);
-    let (mut served, mut unserved, mut finished) = (0, 0, 0);
+    let (mut served, mut unserved, mut finished, mut answered) = (0, 0, 0, [0; 2]);
     for seed in 0..seeds {
         let outcome = play(seed);
         Counter::ALL.iter().for_each(|counter| counts[*counter as usize] += outcome.stats.count(*counter));
@@ -42,8 +42,10 @@ fn seeds_keep_every_invariant_and_cover_every_outcome() {
         served += outcome.served;
         unserved += outcome.unserved;
         finished += outcome.finished as u64;
+        answered = std::array::from_fn(|at| answered[at] + outcome.answered[at]);
     }
     println!("{seeds} seeds: {served} honest clients served, {unserved} not, {finished} pools emptied by themselves");
+    println!("{} HTTP requests answered, {} of them without a file", answered[0], answered[1]);
     Counter::ALL.iter().for_each(|c| println!("  {:>16} {}", c.name(), counts[*c as usize]));
     Reason::ALL.iter().for_each(|r| println!("  {:>16} {}", r.name(), reasons[*r as usize]));
     // A simulator that no longer meets what it was written for is worth nothing.
@@ -52,6 +54,7 @@ fn seeds_keep_every_invariant_and_cover_every_outcome() {
             assert!(counts[*counter as usize] > 0, "no seed met {}", counter.name());
         }
         Reason::ALL.iter().for_each(|r| assert!(reasons[*r as usize] > 0, "no seed met {}", r.name()));
+        assert!(answered[0] > seeds && answered[1] > 0, "HTTP requests are answered: {answered:?}");
         assert!(served > unserved, "most honest clients are served");
     }
 }

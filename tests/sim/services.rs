@@ -2,9 +2,11 @@
 //! large replies, a chat whose members wake each other, and lines with ticks and a last word.
 
 use tidegate_core::event::Token;
+use tidegate_core::service::http::Http;
 use tidegate_core::service::{BuiltIn, Cause, Context, Outbox, Service, Step};
 use tidegate_core::timer::NEVER;
 
+use crate::pages::Pages;
 use crate::rng::pattern;
 
 tidegate_core::service_set! {
@@ -14,6 +16,7 @@ tidegate_core::service_set! {
         frame: Frame = "frame",
         chat: Chat = "chat",
         lines: Lines = "lines",
+        http: Http<'static, Pages> = "http",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a client says and what it must hear: the oracle of each protocol, checked byte by byte as it comes.
 
 use crate::house::Protocol;
+use crate::pages::{LATE, conversation};
 use crate::plan::Plan;
 use crate::rng::{Rng, pattern};
 use crate::services::RETURN;
@@ -21,6 +22,8 @@ enum Expect {
     Log { own: Vec<u8> },
     /// These lines in order, and ticks between them.
     Lines { answers: Vec<u8> },
+    /// These answers, each beginning at one of these places; the last word may cut them short there.
+    Answers { all: Vec<u8>, starts: Vec<usize> },
     /// Whatever comes.
     Anything,
 }
@@ -57,6 +60,14 @@ impl Talk {
                 }
                 let answers = out.to_ascii_uppercase();
                 (out, Expect::Lines { answers })
+            }
+            Protocol::Http => {
+                let (mut out, all, starts, closes) = conversation(rng);
+                if closes {
+                    quits_at = Some(out.len());
+                    out.extend(bytes(rng.pick(&[0, 5, 200])));
+                }
+                (out, Expect::Answers { all, starts })
             }
         };
         Self { out, sent: 0, heard: Vec::new(), expect, quits_at }
@@ -105,6 +116,15 @@ impl Talk {
                 let whole = said.len() - said.iter().rev().take_while(|byte| b"ticklae".contains(byte)).count();
                 assert!(answers.starts_with(&said[..whole]), "line byte {} is wrong", differs(answers, said));
             }
+            Expect::Answers { all, starts } => {
+                let heard = &self.heard;
+                let late = |at: &usize| {
+                    heard
+                        .split_at_checked(*at)
+                        .is_some_and(|(said, word)| all.starts_with(said) && LATE.starts_with(word))
+                };
+                assert!(all.starts_with(heard) || starts.iter().any(late), "byte {} is wrong", differs(all, heard));
+            }
             Expect::Anything => {}
         }
     }
@@ -113,6 +133,7 @@ impl Talk {
     pub fn is_answered(&self) -> bool {
         let whole = match &self.expect {
             Expect::Exactly(all) => self.heard.len() == all.len(),
+            Expect::Answers { all, .. } => self.heard == *all,
             Expect::Log { own } => {
                 self.heard.get(8..).is_some_and(|said| said.windows(own.len()).any(|window| window == own))
             }

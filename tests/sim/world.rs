@@ -35,6 +35,8 @@ pub struct Faults {
     pub breaks: u32,
     /// A waiting connection is gone when it is accepted.
     pub aborts: u32,
+    /// A file became shorter while it is sent.
+    pub shortens: u32,
     /// A registration that is asked for is refused.
     pub unwatched: u32,
     /// Events for connections that are gone, for nobody, and for no reason, for each look.
@@ -365,6 +367,35 @@ impl Net for World {
         self.bytes_out += n as u64;
         self.progress += 1;
         self.note(b's', n as u64, parts[0][0] as u64);
+        Ok(n)
+    }
+
+    fn send_file(&mut self, conn: &Conn, id: u32, offset: u64, len: usize) -> Answer<usize> {
+        self.note(b'F', conn.0 as u64, offset);
+        assert!(len > 0, "nothing to send");
+        assert!(self.links[conn.0].shut_ms.is_none(), "link {}: sent after the shutdown", conn.0);
+        self.links[conn.0].tried_ms = self.seen_ms;
+        self.touch(conn)?;
+        if self.fault(self.faults.shortens) {
+            (self.links[conn.0].broken, self.links[conn.0].failure_told) = (true, true);
+            return Ok(0);
+        }
+        let max = if self.fault(self.faults.short_writes) { 1 + self.rng.below(len.min(9)) } else { len };
+        let link = &mut self.links[conn.0];
+        if link.client_gone {
+            link.reset_by_client = true;
+            link.up.bytes.clear();
+        }
+        let n = max.min(link.down.room());
+        if n == 0 {
+            return Err(WouldBlock);
+        }
+        link.down.bytes.extend((offset..).take(n).map(|at| crate::pages::byte(id, at)));
+        link.moved_ms = self.seen_ms;
+        link.sent += n as u64;
+        self.bytes_out += n as u64;
+        self.progress += 1;
+        self.note(b'f', n as u64, offset);
         Ok(n)
     }
 

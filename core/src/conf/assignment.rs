@@ -1,8 +1,10 @@
-//! What the command line adds to a file: `-g 'Section.Key=value'`, which wins over the file.
+//! What the command line adds to a file: `-g 'Section.Key=value'`, which wins over the file; of a key that may stand
+//! several times it is one more.
 //!
 //! Without a NAME it means the first section of its kind, as [`Document::section`] does.
 
-use super::document::{Document, Entry};
+use super::document::Document;
+use super::entry::Entry;
 use super::fault::Fault;
 use super::line::{self, Refusal};
 use super::problem::{Origin, Place, Problem, Report};
@@ -35,16 +37,20 @@ impl<'t> Document<'t> {
         }
         let kind = names::section(name).map_err(|fault| (place.at(name), fault))?;
         let directive = names::directive(kind, key).map_err(|fault| (place.at(key), fault))?;
-        let value = judge::value(place, directive, written)?;
+        judge::value(place, directive, written)?;
         let found = self.parts.iter().position(|part| part.kind == kind && (label.is_none() || part.label == label));
         let part = match found {
             Some(part) => part,
             None => self.on_heading(place, kind, label)?,
         };
-        let entry = Entry { part, directive, value, place: place.at(written) };
-        match self.entries.iter_mut().find(|old| old.part == part && old.directive == directive) {
+        let entry = Entry::new(part, directive, place, written);
+        let once = directive.kind.times_max() == 1;
+        match self.entries.iter_mut().find(|old| once && old.is_of(part, directive)) {
             Some(old) => *old = entry,
-            None => self.add_entry(entry).map_err(|fault| (place, fault))?,
+            None => {
+                self.may_stand(part, directive).map_err(|fault| (place.at(key), fault))?;
+                self.add_entry(entry).map_err(|fault| (place, fault))?;
+            }
         }
         Ok(())
     }
@@ -83,6 +89,21 @@ mod tests {
         assert!(ports.eq([3, 5]));
         assert_eq!(document.section("Log").text("Level"), "info");
         assert_eq!(document.section("Log").line(), 0);
+    }
+
+    #[test]
+    fn a_key_that_may_stand_several_times_is_added_to_up_to_its_bound() {
+        let mut document = parse("[Socket]\nListenPort = 1\nService = http\nAnswer = /0 204\n");
+        for text in ["Socket.Answer=/1 204", "Socket.Answer=/2 204", "Socket.Answer=/3 204", "Socket.Answer=/4 204"] {
+            document.set(text, &mut |problem| panic!("{problem:?}")).unwrap();
+        }
+        let paths: std::vec::Vec<_> = document.section("Socket").answers("Answer").map(|answer| answer.path).collect();
+        assert_eq!(paths, ["/0", "/1", "/2", "/3", "/4"]);
+        for text in ["Socket.Answer=/5 204", "Socket.Answer=/6 204", "Socket.Answer=/7 204"] {
+            document.set(text, &mut |problem| panic!("{problem:?}")).unwrap();
+        }
+        assert_eq!(document.set("Socket.Answer=/8 204", &mut |_| ()), Err(1));
+        assert_eq!(document.section("Socket").answers("Answer").count(), 8);
     }
 
     #[test]

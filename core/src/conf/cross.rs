@@ -1,14 +1,16 @@
 //! What no single line shows: a listener without a port, two listeners in one place, more connections than a worker
-//! can number.
+//! can number, a key of another service.
 //!
 //! These wait until the command line has had its say, because it may add what the file lacks.
 
 use super::Address;
-use super::directives::Directive;
+use super::directives::http;
 use super::document::{Document, Section};
 use super::fault::Fault;
+use super::kind::Directive;
 use super::problem::{Problem, Report};
-use crate::limits::CONNECTIONS_MAX;
+use super::routes;
+use crate::limits::{CONNECTIONS_MAX, HTTP_BLOCK_BYTES_MIN};
 
 /// A key whose default is an example: it must be written.
 pub fn must_be_written(directive: &Directive) -> bool {
@@ -27,6 +29,7 @@ impl Document<'_> {
     /// Leaves out what a refused line may have held: a guess would be a second complaint about one slip.
     pub(super) fn check(&self, report: &mut Report<'_>) {
         let (mut connections, mut enough) = (0_u64, true);
+        self.check_blocks(report);
         for (at, socket) in self.sections("Socket").enumerate() {
             connections = connections.saturating_add(socket.number("Connections"));
             if enough && connections > u64::from(CONNECTIONS_MAX) {
@@ -35,6 +38,7 @@ impl Document<'_> {
                     report.add(place, Fault::TooManyConnections);
                 }
             }
+            check_service(&socket, report);
             if socket.doubtful() {
                 continue;
             }
@@ -56,13 +60,47 @@ impl Document<'_> {
     }
 }
 
-/// Whether a refused line may have said where its socket listens.
-pub fn clouds_home(fault: &Fault<'_>) -> bool {
-    let is_home = |key: &str| matches!(key, "ListenPort" | "ListenAddress");
+impl Document<'_> {
+    /// The head of an HTTP answer has to fit one block, for there may be no more.
+    fn check_blocks(&self, report: &mut Report<'_>) {
+        let memory = self.section("Memory");
+        let serves = self.sections("Socket").any(|socket| socket.text("Service") == http::SERVICE);
+        if let (true, Some(place)) =
+            (serves && memory.size("BlockSize") < HTTP_BLOCK_BYTES_MIN, memory.place("BlockSize"))
+        {
+            report.add(place, Fault::BlocksTooSmall { service: http::SERVICE });
+        }
+    }
+}
+
+/// What is said to a service that is not there would be ignored; a path leads to one place.
+fn check_service(socket: &Section<'_, '_>, report: &mut Report<'_>) {
+    let is_other = socket.text("Service") != http::SERVICE && !socket.unsure();
+    for directive in http::DIRECTIVES.iter().filter(|_| is_other) {
+        if let Some(entry) = socket.entries(directive.key).find(|entry| entry.value() != directive.default) {
+            report.add(entry.place(), Fault::KeyOfService { directive, service: http::SERVICE });
+        }
+    }
+    let routes =
+        || socket.entries("Answer").chain(socket.entries("Redirect")).filter(|entry| !entry.value().is_empty());
+    for (at, entry) in routes().enumerate() {
+        let path = routes::path(entry.value());
+        if let Some(twin) = routes().take(at).find(|twin| routes::path(twin.value()) == path) {
+            report.add(entry.place(), Fault::RouteTaken { path, line: twin.line() });
+        }
+    }
+}
+
+/// The keys that say where a socket listens, and what it does.
+pub const HOME_KEYS: &[&str] = &["ListenPort", "ListenAddress"];
+pub const SERVICE_KEYS: &[&str] = &["Service"];
+
+/// Whether a refused line may have held one of these keys.
+pub fn clouds(fault: &Fault<'_>, keys: &[&str]) -> bool {
     match fault {
-        Fault::BadValue { directive, .. } | Fault::KeyRepeated { directive, .. } => is_home(directive.key),
-        Fault::UnknownKey { nearest: Some(key), .. } => is_home(key),
-        Fault::KeyElsewhere { .. } => false,
+        Fault::BadValue { directive, .. } | Fault::KeyRepeated { directive, .. } => keys.contains(&directive.key),
+        Fault::UnknownKey { nearest: Some(key), .. } => keys.contains(key),
+        Fault::KeyElsewhere { .. } | Fault::BadPart { .. } | Fault::KeyTooOften { .. } => false,
         _ => true,
     }
 }
@@ -149,6 +187,28 @@ mod tests {
             assert!(!two(a, b), "{a} {b}");
         }
         assert!(two("::ffff:127.0.0.1", "127.0.0.1"));
+    }
+
+    #[test]
+    fn a_key_of_another_service_is_a_mistake_unless_the_service_itself_was_refused() {
+        let text = "[Socket]\nListenPort = 1\nRoot = /www\n";
+        assert_eq!(lines(text, None), [(3, 8)]);
+        assert_eq!(lines(text, Some("Socket.Service=http")), []);
+        assert_eq!(lines("[Socket]\nListenPort = 1\nIndex = index.html\nAnswer =\n", None), []);
+        for slip in ["Service = htpp", "Servcie = http", "Service http"] {
+            let text = std::format!("{text}{slip}\n");
+            let mut told = 0;
+            let _ = Document::load(text.as_bytes(), [], &mut |_| told += 1);
+            assert_eq!(told, 1, "{slip}");
+        }
+    }
+
+    #[test]
+    fn a_path_leads_to_one_place_of_its_socket() {
+        let text = "[Socket]\nListenPort = 1\nService = http\nAnswer = /a 204\n[Socket b]\nListenPort = 2\n\
+                    Service = http\nAnswer = /a 204\n";
+        assert_eq!(lines(text, None), []);
+        assert_eq!(lines(text, Some("Socket b.Redirect=/a /b")), [(1, 19)]);
     }
 
     #[test]

@@ -2,72 +2,14 @@
 //!
 //! The parser, the checks, the help and the reference configuration are all read from here and know no key by heart.
 
+pub mod http;
+
+use super::kind::{Directive, Kind, SectionKind};
 use crate::limits::{
     ACCEPT_RATE_MAX, ACCOUNT_BYTES_MAX, BLOCK_BYTES_MAX, BLOCKS_MAX, CONNECTIONS_MAX, ENTRIES_MAX, INFO_BYTES_MAX,
     KEEPALIVE_MS_MAX, LISTENERS_MAX, LOG_BYTES_MIN, PATH_BYTES_MAX, RESPAWN_LIMIT_MAX, SECTIONS_MAX,
     SOCKET_BUFFER_BYTES_MAX, TIMEOUT_MS_MAX, UNIX_PATH_BYTES_MAX, WORKERS_MAX,
 };
-
-/// A section a file may hold.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SectionKind {
-    pub name: &'static str,
-    /// How often it may stand in one file; 1 is a section that holds for the whole server.
-    pub count_max: usize,
-    /// May be written `[Name label]`.
-    pub labelled: bool,
-    pub help: &'static str,
-}
-
-impl SectionKind {
-    pub const fn once(&self) -> bool {
-        self.count_max == 1
-    }
-}
-
-/// A key of a section.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Directive {
-    pub section: &'static str,
-    pub key: &'static str,
-    pub kind: Kind,
-    /// What an absent key means, written as in a file.
-    pub default: &'static str,
-    pub help: &'static str,
-}
-
-/// What a key takes. Sizes are in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Number {
-        min: u64,
-        max: u64,
-    },
-    NumberOrAuto {
-        min: u64,
-        max: u64,
-    },
-    Size {
-        min: u64,
-        max: u64,
-    },
-    /// 0 is none.
-    SizeOrNone {
-        min: u64,
-        max: u64,
-    },
-    Time {
-        max_ms: u64,
-    },
-    Switch,
-    Choice(&'static [&'static str]),
-    Text {
-        max_bytes: usize,
-    },
-    Address,
-    /// Up to [`PREFIXES_MAX`](crate::limits::PREFIXES_MAX) of them.
-    Prefixes,
-}
 
 /// The sections, in the order in which they are printed.
 pub const SECTIONS: &[SectionKind] = &[
@@ -88,7 +30,9 @@ pub const SECTIONS: &[SectionKind] = &[
 ];
 
 /// The keys, each section's in the order in which they are printed.
-pub const DIRECTIVES: &[Directive] = &[
+pub const DIRECTIVES: &[Directive] = &joined::<{ COMMON.len() + http::DIRECTIVES.len() }>(COMMON, http::DIRECTIVES);
+
+const COMMON: &[Directive] = &[
     Directive {
         section: "Process",
         key: "Daemon",
@@ -223,6 +167,27 @@ pub const DIRECTIVES: &[Directive] = &[
         help: "Bytes of one buffer.",
     },
     Directive {
+        section: "Memory",
+        key: "FileCache",
+        kind: Kind::Size { min: 0, max: 256 << 20 },
+        default: "256K",
+        help: "What each worker keeps of small files, for Service = http with a Root; 0 is nothing.",
+    },
+    Directive {
+        section: "Memory",
+        key: "CachedFile",
+        kind: Kind::Size { min: 0, max: 1 << 20 },
+        default: "16K",
+        help: "The largest file that is kept; larger ones are sent from the disk.",
+    },
+    Directive {
+        section: "Memory",
+        key: "Transfers",
+        kind: Kind::Number { min: 1, max: 65_535 },
+        default: "64",
+        help: "Files each worker has open to send them, however many ask for each; more are answered 503.",
+    },
+    Directive {
         section: "Socket",
         key: "ListenPort",
         kind: Kind::Number { min: 1, max: 65_535 },
@@ -239,7 +204,7 @@ pub const DIRECTIVES: &[Directive] = &[
     Directive {
         section: "Socket",
         key: "Service",
-        kind: Kind::Choice(&["echo", "discard"]),
+        kind: Kind::Choice(&["echo", "discard", "http"]),
         default: "echo",
         help: "What is done with the bytes that arrive.",
     },
@@ -350,6 +315,20 @@ pub const DIRECTIVES: &[Directive] = &[
     },
 ];
 
+const fn joined<const N: usize>(mut first: &[Directive], mut then: &[Directive]) -> [Directive; N] {
+    let mut all = [COMMON[0]; N];
+    let mut rest: &mut [Directive] = &mut all;
+    while let [next, tail @ ..] = rest {
+        match (first, then) {
+            ([directive, others @ ..], _) => (*next, first) = (*directive, others),
+            ([], [directive, others @ ..]) => (*next, then) = (*directive, others),
+            ([], []) => {}
+        }
+        rest = tail;
+    }
+    all
+}
+
 /// The keys of one section.
 pub fn of_section(section: &'static str) -> impl Iterator<Item = &'static Directive> + Clone {
     DIRECTIVES.iter().filter(move |directive| directive.section == section)
@@ -363,7 +342,7 @@ const _: () = {
         let mut keys = DIRECTIVES;
         while let [directive, tail @ ..] = keys {
             if same(directive.section.as_bytes(), kind.name.as_bytes()) {
-                entries += kind.count_max;
+                entries += kind.count_max * directive.kind.times_max();
             }
             keys = tail;
         }

@@ -3,10 +3,13 @@
 use heapless::Vec;
 
 use super::address::Address;
-use super::directives::{Directive, SectionKind, of_section};
+use super::directives::of_section;
+use super::entry::Entry;
 use super::fault::Fault;
+use super::kind::{Directive, SectionKind};
 use super::problem::{Place, Problem};
-use super::{names, prefixes, value};
+use super::routes::{Answer, Redirect};
+use super::{names, prefixes, routes, value};
 use crate::limits::{ENTRIES_MAX, SECTIONS_MAX};
 use crate::prefix::Prefix;
 
@@ -25,15 +28,8 @@ pub(super) struct Part<'t> {
     pub place: Place<'t>,
     /// A refused line below it may have said where it listens.
     pub doubtful: bool,
-}
-
-/// A key that was written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'t> {
-    pub part: usize,
-    pub directive: &'static Directive,
-    pub value: &'t str,
-    pub place: Place<'t>,
+    /// A refused line below it may have said what it does.
+    pub unsure: bool,
 }
 
 impl<'t> Document<'t> {
@@ -55,23 +51,23 @@ impl<'t> Document<'t> {
 
     /// The first value written for a key, whichever its section (the seed's `CConfig::GetString`).
     pub fn get_string(&self, key: &str) -> Option<&'t str> {
-        self.first(key).map(|entry| entry.value)
+        self.first(key).map(Entry::value)
     }
 
     /// The same as an integer, or `default` where the key is absent or no integer (the seed's
     /// `CConfig::GetIntDefault`). Sizes count bytes, times seconds, switches 0 and 1.
     pub fn get_int_default(&self, key: &str, default: i64) -> i64 {
-        self.first(key).and_then(|entry| value::integer(entry.directive.kind, entry.value)).unwrap_or(default)
+        self.first(key).and_then(|entry| value::integer(entry.directive()?.kind, entry.value())).unwrap_or(default)
     }
 
     fn first(&self, key: &str) -> Option<&Entry<'t>> {
         // An assignment of the command line comes last but may belong to an earlier section.
-        let matching = self.entries.iter().filter(|entry| entry.directive.key.eq_ignore_ascii_case(key));
-        matching.min_by_key(|entry| entry.part)
+        let is_named = |entry: &&Entry<'t>| entry.directive().is_some_and(|it| it.key.eq_ignore_ascii_case(key));
+        self.entries.iter().filter(is_named).min_by_key(|entry| entry.part())
     }
 
     pub(super) fn entry(&self, part: usize, directive: &'static Directive) -> Option<&Entry<'t>> {
-        self.entries.iter().find(|entry| entry.part == part && entry.directive == directive)
+        self.entries.iter().find(|entry| entry.is_of(part, directive))
     }
 
     /// The new section's number.
@@ -82,6 +78,16 @@ impl<'t> Document<'t> {
         }
         let at = self.parts.len();
         self.parts.push(part).map(|()| at).map_err(|_| full)
+    }
+
+    /// Whether a key may stand once more in a section.
+    pub(super) fn may_stand(&self, part: usize, directive: &'static Directive) -> Result<(), Fault<'t>> {
+        let twins = || self.entries.iter().filter(|entry| entry.is_of(part, directive));
+        match (directive.kind.times_max(), twins().next()) {
+            (1, Some(twin)) => Err(Fault::KeyRepeated { directive, line: twin.line() }),
+            (times_max, _) if twins().count() >= times_max => Err(Fault::KeyTooOften { directive }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn add_entry(&mut self, entry: Entry<'t>) -> Result<(), Fault<'t>> {
@@ -131,7 +137,7 @@ impl<'t> Section<'_, 't> {
         let directive = self.directive(key);
         debug_assert!(directive.is_some(), "no such key in the section");
         let default = directive.map_or("", |directive| directive.default);
-        self.entry(key).map_or(default, |entry| entry.value)
+        self.entry(key).map_or(default, Entry::value)
     }
 
     /// The value of a number.
@@ -170,14 +176,40 @@ impl<'t> Section<'_, 't> {
         prefixes::items(self.text(key)).filter_map(prefixes::read)
     }
 
+    /// The fixed answers of a section, at most [`ROUTES_MAX`](crate::limits::ROUTES_MAX).
+    pub fn answers<'d>(&'d self, key: &str) -> impl Iterator<Item = Answer<'t>> + use<'d, 't> {
+        self.texts(key).filter_map(|text| routes::answer(text).ok())
+    }
+
+    /// The redirects of a section, at most [`ROUTES_MAX`](crate::limits::ROUTES_MAX).
+    pub fn redirects<'d>(&'d self, key: &str) -> impl Iterator<Item = Redirect<'t>> + use<'d, 't> {
+        self.texts(key).filter_map(|text| routes::redirect(text).ok())
+    }
+
+    /// Every value of a key that may stand several times, in the order in which they were written; an empty one is
+    /// none.
+    pub fn texts<'d>(&'d self, key: &str) -> impl Iterator<Item = &'t str> + use<'d, 't> {
+        self.entries(key).map(Entry::value).filter(|value| !value.is_empty())
+    }
+
+    /// Every entry of a key.
+    pub(super) fn entries<'d>(&'d self, key: &str) -> impl Iterator<Item = &'d Entry<'t>> + use<'d, 't> {
+        let directive = self.directive(key);
+        debug_assert!(directive.is_some(), "no such key in the section");
+        let wanted = self.part.zip(directive);
+        let is_wanted = move |entry: &&Entry<'t>| wanted.is_some_and(|(part, directive)| entry.is_of(part, directive));
+        self.document.entries.iter().filter(is_wanted)
+    }
+
     /// What to show for a value that the machine has no use for: a number, a name or a path is only known there.
     /// `None` for a key that was not written.
     pub fn unfit<'p>(&self, key: &str, must: &'p str) -> Option<Problem<'p>>
     where
         't: 'p,
     {
-        let Entry { directive, value, place, .. } = *self.entry(key)?;
-        Some(Problem::new(place, Fault::Unfit { directive, value, must }))
+        let entry = self.entry(key)?;
+        let fault = Fault::Unfit { directive: entry.directive()?, value: entry.value(), must };
+        Some(Problem::new(entry.place(), fault))
     }
 
     /// Where its heading was written.
@@ -189,9 +221,13 @@ impl<'t> Section<'_, 't> {
         self.written().is_some_and(|part| part.doubtful)
     }
 
+    pub(super) fn unsure(&self) -> bool {
+        self.written().is_some_and(|part| part.unsure)
+    }
+
     /// Where a key's value was written.
     pub(super) fn place(&self, key: &str) -> Option<Place<'t>> {
-        self.entry(key).map(|entry| entry.place)
+        self.entry(key).map(Entry::place)
     }
 
     fn judged<T>(&self, value: Option<T>) -> Option<T> {
@@ -221,8 +257,8 @@ mod tests {
     }
 
     #[test]
-    fn a_document_takes_at_most_twenty_four_kilobytes() {
-        assert!(size_of::<Document<'_>>() <= 24 * 1_024, "{} bytes", size_of::<Document<'_>>());
+    fn a_document_takes_at_most_twenty_eight_kilobytes() {
+        assert!(size_of::<Document<'_>>() <= 28 * 1_024, "{} bytes", size_of::<Document<'_>>());
     }
 
     #[test]

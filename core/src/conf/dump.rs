@@ -33,7 +33,10 @@ fn write_section<W: uWrite + ?Sized>(
         if must_be_written(directive) && !section.is_set(directive.key) {
             continue;
         }
-        write_assignment(out, directive, section.text(directive.key))?;
+        match directive.kind.times_max() {
+            1 => write_assignment(out, directive, section.text(directive.key))?,
+            _ => section.texts(directive.key).try_for_each(|value| write_assignment(out, directive, value))?,
+        }
     }
     out.write_char('\n')
 }
@@ -52,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_dump_parses_to_the_same_again() {
-        let text = "[Socket plc two]\nListenAddress = unix:/x\nDBInfo = \"\"q\" \"\n[socket]\nlistenport = 7\n[LOG]\nLevel = INFO\n";
+        let text = "[Socket plc two]\nListenAddress = unix:/x\nDBInfo = \"\"q\" \"\nService = http\nAnswer = /a 200 text/plain \" x \"\nAnswer = /b 204\n[socket]\nlistenport = 7\n[LOG]\nLevel = INFO\n";
         let once = dumped(text);
         assert_eq!(dumped(&once.0).0, once.0);
         let document = Document::parse(once.0.as_bytes(), &mut |problem| panic!("{problem:?}")).unwrap();
@@ -62,6 +65,7 @@ mod tests {
             (first.label(), first.text("DBInfo"), first.is_set("ListenPort")),
             (Some("plc two"), "\"q\" ", false)
         );
+        assert_eq!(first.answers("Answer").map(|answer| answer.text).collect::<heapless::Vec<_, 4>>(), [" x ", ""]);
         assert_eq!(sockets.next().unwrap().number("ListenPort"), 7);
         assert_eq!(document.section("Log").text("Level"), "info");
         assert_eq!(document.section("Process").time_ms("DrainTimeout"), 30_000);

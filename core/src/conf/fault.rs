@@ -2,11 +2,12 @@
 
 use ufmt::{uWrite, uwrite};
 
-use super::directives::{Directive, Kind, SectionKind};
+use super::kind::{Directive, Kind, SectionKind};
 use super::prefixes::Wrong;
 use super::problem::write_visible;
+use super::routes;
 use super::value::{SIZES, TIMES};
-use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, LINE_BYTES_MAX, PREFIXES_MAX};
+use crate::limits::{CONNECTIONS_MAX, ENTRIES_MAX, HTTP_BLOCK_BYTES_MIN, LINE_BYTES_MAX, PREFIXES_MAX};
 
 /// What is wrong at one place. Lines it names are earlier ones; line 0 is `-g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,30 @@ pub enum Fault<'p> {
         directive: &'static Directive,
         item: &'p str,
         wrong: Wrong,
+    },
+    /// One part of a value of several parts.
+    BadPart {
+        directive: &'static Directive,
+        item: &'p str,
+        wrong: routes::Wrong,
+    },
+    /// A key that may stand several times stands too often.
+    KeyTooOften {
+        directive: &'static Directive,
+    },
+    /// A key that means nothing to the service of its section.
+    KeyOfService {
+        directive: &'static Directive,
+        service: &'static str,
+    },
+    /// Blocks that are too small for a service.
+    BlocksTooSmall {
+        service: &'static str,
+    },
+    /// A path that an earlier line of the section has already.
+    RouteTaken {
+        path: &'p str,
+        line: u32,
     },
     /// A value of the right kind that this machine has no use for.
     Unfit {
@@ -154,6 +179,28 @@ impl Fault<'_> {
             Self::QuoteOpen => out.write_str("the value begins with a quote and does not end with one"),
             Self::BadValue { directive, value, nearest } => write_bad_value(out, directive, value, nearest),
             Self::BadPrefix { directive, item, wrong } => write_bad_prefix(out, directive, item, wrong),
+            Self::BadPart { directive, item, wrong } => write_bad_part(out, directive, item, wrong),
+            Self::KeyTooOften { directive } => {
+                uwrite!(
+                    out,
+                    "{} may stand no more than {} times in its section",
+                    directive.key,
+                    directive.kind.times_max()
+                )
+            }
+            Self::KeyOfService { directive, service } => {
+                uwrite!(out, "{} means something only with Service = {}", directive.key, service)
+            }
+            Self::BlocksTooSmall { service } => {
+                uwrite!(out, "BlockSize must be at least {} with Service = {}", HTTP_BLOCK_BYTES_MIN, service)
+            }
+            Self::RouteTaken { path, line } => {
+                write_quoted(out, path)?;
+                match line {
+                    0 => out.write_str(" is already taken by -g"),
+                    _ => uwrite!(out, " is already taken on line {}", line),
+                }
+            }
             Self::Unfit { directive, value, must } => {
                 uwrite!(out, "{} must be {}, not ", directive.key, must)?;
                 write_quoted(out, value)
@@ -224,6 +271,28 @@ fn write_bad_prefix<W: uWrite + ?Sized>(
     }
 }
 
+fn write_bad_part<W: uWrite + ?Sized>(
+    out: &mut W,
+    directive: &Directive,
+    item: &str,
+    wrong: routes::Wrong,
+) -> Result<(), W::Error> {
+    use routes::Wrong;
+    uwrite!(out, "{} must be ", directive.key)?;
+    write_kind(out, directive.kind)?;
+    out.write_str("; ")?;
+    write_quoted(out, item)?;
+    out.write_str(match wrong {
+        Wrong::Path => " has no path that a request could have",
+        Wrong::Status => " is no status that is spoken here",
+        Wrong::Silent => " cannot be sent: this status has no content",
+        Wrong::MediaType => " has no type such as text/plain",
+        Wrong::Text => " is a quote that does not end, or too long",
+        Wrong::Target => " has no place to go to",
+        Wrong::Tail => " is one part too many",
+    })
+}
+
 /// What a kind takes, with its bounds and units: `a number from 1 to 65535`.
 pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::Error> {
     match kind {
@@ -254,6 +323,9 @@ pub fn write_kind<W: uWrite + ?Sized>(out: &mut W, kind: Kind) -> Result<(), W::
         Kind::Text { max_bytes } => uwrite!(out, "a text of at most {} bytes", max_bytes),
         Kind::Address => out.write_str("an IPv4 or IPv6 address, *, or unix:/path"),
         Kind::Prefixes => out.write_str("prefixes such as 192.0.2.0/24, 2001:db8::/32, ::1, all or unix:"),
+        Kind::FileName => out.write_str("the name of a file, without a folder"),
+        Kind::Answer => out.write_str("/path STATUS TYPE text, such as /ping 200 text/plain \"pong\""),
+        Kind::Redirect => out.write_str("/path and where it leads, such as /old https://example.net/new"),
     }
 }
 

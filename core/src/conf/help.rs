@@ -3,8 +3,9 @@
 use ufmt::{uWrite, uwrite};
 
 use super::cross::must_be_written;
-use super::directives::{Directive, Kind, SECTIONS, of_section};
+use super::directives::{SECTIONS, of_section};
 use super::fault::write_kind;
+use super::kind::{Directive, Kind};
 
 /// Writes what `--help-conf` shows: each section with its keys in the order of the table. Fails only as `out` does.
 pub fn help<W: uWrite + ?Sized>(out: &mut W) -> Result<(), W::Error> {
@@ -23,6 +24,9 @@ pub fn help<W: uWrite + ?Sized>(out: &mut W) -> Result<(), W::Error> {
 /// What a key takes and its default: `a number from 1 to 65535; default 511`.
 pub fn write_terms<W: uWrite + ?Sized>(out: &mut W, directive: &Directive) -> Result<(), W::Error> {
     write_kind(out, directive.kind)?;
+    if directive.kind.times_max() > 1 {
+        uwrite!(out, "; up to {} times", directive.kind.times_max())?;
+    }
     match directive.default {
         _ if must_be_written(directive) => out.write_str("; no default"),
         "" => out.write_str("; empty by default"),
@@ -33,7 +37,8 @@ pub fn write_terms<W: uWrite + ?Sized>(out: &mut W, directive: &Directive) -> Re
 /// A key and a value as the parser reads them back.
 pub fn write_assignment<W: uWrite + ?Sized>(out: &mut W, directive: &Directive, value: &str) -> Result<(), W::Error> {
     let bare = value.trim_matches([' ', '\t']).len() == value.len() && !value.starts_with('"');
-    let text = matches!(directive.kind, Kind::Text { .. } | Kind::Prefixes);
+    let text =
+        matches!(directive.kind, Kind::Text { .. } | Kind::Prefixes | Kind::FileName | Kind::Answer | Kind::Redirect);
     match value {
         "" if text => uwrite!(out, "{} =\n", directive.key),
         _ if bare => uwrite!(out, "{} = {}\n", directive.key, value),

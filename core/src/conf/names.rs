@@ -1,7 +1,8 @@
 //! From a written name to what it names, or to the name that was probably meant.
 
-use super::directives::{DIRECTIVES, Directive, SECTIONS, SectionKind, of_section};
+use super::directives::{DIRECTIVES, SECTIONS, of_section};
 use super::fault::Fault;
+use super::kind::{Directive, SectionKind};
 
 pub fn section(name: &str) -> Result<&'static SectionKind, Fault<'_>> {
     let known = SECTIONS.iter().find(|kind| kind.name.eq_ignore_ascii_case(name));
@@ -26,9 +27,9 @@ pub fn anywhere(key: &str) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|directive| directive.key.eq_ignore_ascii_case(key))
 }
 
-/// The known name at most two slips of the finger away, one for a short word; of equals the first.
+/// The known name at most two slips of the finger away, one for a word of four letters; of equals the first.
 pub fn nearest(written: &str, known: impl Iterator<Item = &'static str> + Clone) -> Option<&'static str> {
-    let slips_max = if written.chars().count() < 4 { 1 } else { 2 };
+    let slips_max = if written.chars().count() < 5 { 1 } else { 2 };
     (1..=slips_max)
         .find_map(|slips| known.clone().find(|name| distance(written.as_bytes(), name.as_bytes(), slips).is_some()))
 }

@@ -1,9 +1,10 @@
 //! A file into a document. Every line is judged, whatever went wrong before it, so that one run shows every line to
 //! mend; a line tells the first of its mistakes.
 
-use super::directives::SectionKind;
-use super::document::{Document, Entry, Part};
+use super::document::{Document, Part};
+use super::entry::Entry;
 use super::fault::Fault;
+use super::kind::SectionKind;
 use super::line::{self, Refusal, Shape};
 use super::problem::{Origin, Place, Problem, Report};
 use super::{cross, judge, names};
@@ -65,7 +66,8 @@ impl<'t> Document<'t> {
         if let Current::Known(_, Some(at)) = current
             && let Some(part) = self.parts.get_mut(at)
         {
-            part.doubtful |= cross::clouds_home(fault);
+            part.doubtful |= cross::clouds(fault, cross::HOME_KEYS);
+            part.unsure |= cross::clouds(fault, cross::SERVICE_KEYS);
         }
     }
 
@@ -113,7 +115,7 @@ impl<'t> Document<'t> {
         if let Some(twin) = self.parts.iter().find(|part| part.kind == kind && kind.once()) {
             return Err((place.trimmed(), Fault::SectionRepeated { section: kind, line: twin.place.named_line() }));
         }
-        self.add_part(Part { kind, label, place: place.trimmed(), doubtful: false })
+        self.add_part(Part { kind, label, place: place.trimmed(), doubtful: false, unsure: false })
             .map_err(|fault| (place.trimmed(), fault))
     }
 
@@ -126,13 +128,13 @@ impl<'t> Document<'t> {
         written: &'t str,
     ) -> Result<(), Refusal<'t>> {
         let directive = names::directive(kind, key).map_err(|fault| (place.at(key), fault))?;
-        if let Some(twin) = part.and_then(|part| self.entry(part, directive)) {
-            return Err((place.at(key), Fault::KeyRepeated { directive, line: twin.place.named_line() }));
+        if let Some(part) = part {
+            self.may_stand(part, directive).map_err(|fault| (place.at(key), fault))?;
         }
-        let value = judge::value(place, directive, written)?;
+        judge::value(place, directive, written)?;
         match part {
             Some(part) => {
-                let entry = Entry { part, directive, value, place: place.at(written) };
+                let entry = Entry::new(part, directive, place, written);
                 self.add_entry(entry).map_err(|fault| (place.at(key), fault))
             }
             None => Ok(()),

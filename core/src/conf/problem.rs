@@ -56,6 +56,10 @@ impl<'t> Place<'t> {
         }
     }
 
+    pub fn start(&self) -> u16 {
+        self.start
+    }
+
     fn column(&self) -> u32 {
         let before = glyphs(self.before()).count();
         u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)

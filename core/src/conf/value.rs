@@ -1,8 +1,8 @@
 //! What a written value means. The parser asks before it keeps one, so a lookup may read it again without a doubt.
 
 use super::address::Address;
-use super::directives::Kind;
-use super::prefixes;
+use super::kind::Kind;
+use super::{prefixes, routes};
 
 const KILO: u64 = 1 << 10;
 const SECOND_MS: u64 = 1_000;
@@ -26,6 +26,9 @@ pub fn is_valid(kind: Kind, text: &str) -> bool {
         Kind::Text { max_bytes } => text.len() <= max_bytes,
         Kind::Address => Address::read(text).is_some(),
         Kind::Prefixes => prefixes::wrong(text).is_none(),
+        Kind::FileName => text.is_empty() || routes::is_name(text),
+        Kind::Answer => text.is_empty() || routes::answer(text).is_ok(),
+        Kind::Redirect => text.is_empty() || routes::redirect(text).is_ok(),
     }
 }
 
@@ -93,7 +96,7 @@ pub fn integer(kind: Kind, text: &str) -> Option<i64> {
         Kind::Size { .. } | Kind::SizeOrNone { .. } => size(text),
         Kind::Time { .. } => time_ms(text).map(|ms| ms / SECOND_MS),
         Kind::Switch => switch(text).map(u64::from),
-        Kind::Choice(_) | Kind::Address | Kind::Prefixes => None,
+        Kind::Choice(_) | Kind::Address | Kind::Prefixes | Kind::FileName | Kind::Answer | Kind::Redirect => None,
         Kind::Text { .. } => {
             if let Some(count) = text.strip_prefix('-') {
                 return i64::try_from(digits(count)?).ok()?.checked_neg();

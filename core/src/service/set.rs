@@ -1,7 +1,9 @@
 //! Several services behind one dispatcher: an enum, so that the shipped binary calls none of them through a pointer.
 
 /// Declares a service set: a struct with one field per service, a `Kind` that names them, and the state enum. Each
-/// listener is given a kind with `assign`; a connection's state remembers which service it belongs to.
+/// listener is given a kind with `assign`; a connection's state remembers which service it belongs to. A service that
+/// borrows (`struct Set<'m>, ...`) names its state behind a second colon, so that the states borrow nothing:
+/// `http: Http<'m, F>: HttpState = "http"`.
 ///
 /// ```
 /// use tidegate_core::service::{Discard, Echo};
@@ -15,11 +17,11 @@
 /// ```
 #[macro_export]
 macro_rules! service_set {
-    ($(#[$doc:meta])* $vis:vis struct $set:ident, $kind:ident, $state:ident {
-        $($field:ident : $service:ty = $name:literal),+ $(,)?
+    ($(#[$doc:meta])* $vis:vis struct $set:ident $(<$($life:lifetime),+>)?, $kind:ident, $state:ident {
+        $($field:ident : $service:ty $(: $kept:ty)? = $name:literal),+ $(,)?
     }) => {
         $(#[$doc])*
-        $vis struct $set {
+        $vis struct $set $(<$($life),+>)? {
             kinds: [$kind; $crate::limits::LISTENERS_MAX],
             $(pub $field: $service,)+
         }
@@ -45,10 +47,10 @@ macro_rules! service_set {
             /// Not opened yet.
             #[default]
             None = 0,
-            $($field(<$service as $crate::service::Service>::State),)+
+            $($field($crate::service_set!(@state $service $(, $kept)?)),)+
         }
 
-        impl $set {
+        impl $(<$($life),+>)? $set $(<$($life),+>)? {
             #[allow(clippy::too_many_arguments)]
             pub fn new($($field: $service),+) -> Self {
                 let first = [$($kind::$field),+][0];
@@ -61,7 +63,7 @@ macro_rules! service_set {
             }
         }
 
-        impl $crate::service::Service for $set {
+        impl $(<$($life),+>)? $crate::service::Service for $set $(<$($life),+>)? {
             type State = $state;
 
             #[inline]
@@ -85,6 +87,14 @@ macro_rules! service_set {
                 }
             }
 
+            #[inline]
+            fn sent(&mut self, state: &mut $state, bytes: usize) {
+                match state {
+                    $($state::$field(state) => $crate::service::Service::sent(&mut self.$field, state, bytes),)+
+                    $state::None => {}
+                }
+            }
+
             fn closed(&mut self, state: &mut $state, context: &mut $crate::service::Context<'_, '_>) {
                 match state {
                     $($state::$field(state) => self.$field.closed(state, context),)+
@@ -93,6 +103,8 @@ macro_rules! service_set {
             }
         }
     };
+    (@state $service:ty) => { <$service as $crate::service::Service>::State };
+    (@state $service:ty, $kept:ty) => { $kept };
 }
 
 crate::service_set! {

@@ -2,9 +2,11 @@
 
 use ufmt::{uWrite, uwrite};
 
-use super::escape::escaped;
-use super::{Form, Part, Status, n, write_address, write_section};
+use super::escape::{Style, escaped};
+use super::{Part, Status, answered, n, write_address, write_section};
 use crate::histogram::Histogram;
+use crate::http::counts::HttpCounter;
+use crate::http::fault::Fault;
 use crate::stats::{Counter, LISTENER_GONE, Reason};
 use crate::text::sock_ntop;
 
@@ -13,6 +15,8 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Head => head(status, out),
         Part::Listener(at) => listener(status, at, out),
         Part::Totals => totals(status, out),
+        Part::Counts => counts(status, out),
+        Part::Http => http(status, out),
         Part::Replies => histogram("reply_ms", &status.totals.reply_ms, out),
         Part::Lives => histogram("life_ms", &status.totals.life_ms, out),
         Part::WakeUps => histogram("awake_us", &status.totals.awake_us, out),
@@ -46,11 +50,11 @@ fn listener<W: uWrite + ?Sized>(status: &Status<'_>, at: usize, out: &mut W) -> 
     let count = |counter| status.totals.count_at(at, counter);
     let (active, peak) = status.totals.active_at(at);
     out.write_str(if at > 0 { ",{\"section\":\"" } else { "{\"section\":\"" })?;
-    escaped(out, Form::Json, |out| write_section(out, listener.label))?;
+    escaped(out, Style::Json, |out| write_section(out, listener.label))?;
     out.write_str("\",\"service\":")?;
     quoted(out, listener.service)?;
     out.write_str(",\"address\":\"")?;
-    escaped(out, Form::Json, |out| write_address(out, listener.address))?;
+    escaped(out, Style::Json, |out| write_address(out, listener.address))?;
     uwrite!(
         out,
         "\",\"connections\":{},\"active\":{},\"peak\":{},\"accepted\":{},",
@@ -86,23 +90,43 @@ fn totals<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
     uwrite!(
         out,
         "\"blocks\":{{\"a_worker\":{},\"block_bytes\":{},\"taken\":{},\"peak\":{}}},\
-         \"log\":{{\"left_out\":{},\"dropped\":{}}},\"counts\":{{",
+         \"log\":{{\"left_out\":{},\"dropped\":{}}}",
         n(status.blocks),
         n(status.block_bytes),
         n(totals.blocks_taken()),
         n(totals.blocks_peak()),
         n(totals.log_left_out.get()),
         n(totals.log_dropped.get())
-    )?;
+    )
+}
+
+fn counts<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    members(out, "counts", Counter::ALL.iter().map(|counter| (counter.name(), status.totals.count(*counter))))?;
+    members(out, "closed", Reason::ALL.iter().map(|reason| (reason.name(), status.totals.closed(*reason))))
+}
+
+fn http<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    let http = &status.totals.http;
+    members(out, "http", HttpCounter::ALL.iter().map(|counter| (counter.name(), http.of(*counter))))?;
+    members(out, "http_faults", Fault::ALL.iter().map(|fault| (fault.name(), http.faults(*fault))))?;
+    out.write_str(",\"http_statuses\":{")?;
     let mut between = "";
-    for counter in Counter::ALL {
-        uwrite!(out, "{}\"{}\":{}", between, counter.name(), n(totals.count(*counter)))?;
+    for status in answered(http) {
+        uwrite!(out, "{}\"{}\":{}", between, status.code(), n(http.statuses(status)))?;
         between = ",";
     }
-    out.write_str("},\"closed\":{")?;
-    between = "";
-    for reason in Reason::ALL {
-        uwrite!(out, "{}\"{}\":{}", between, reason.name(), n(totals.closed(*reason)))?;
+    out.write_str("}")
+}
+
+fn members<W: uWrite + ?Sized>(
+    out: &mut W,
+    name: &str,
+    members: impl Iterator<Item = (&'static str, u64)>,
+) -> Result<(), W::Error> {
+    uwrite!(out, ",\"{}\":{{", name)?;
+    let mut between = "";
+    for (name, count) in members {
+        uwrite!(out, "{}\"{}\":{}", between, name, n(count))?;
         between = ",";
     }
     out.write_str("}")
@@ -137,7 +161,7 @@ fn close<W: uWrite + ?Sized>(status: &Status<'_>, back: usize, out: &mut W) -> R
     match status.listeners.get(usize::from(close.listener)) {
         Some(listener) => {
             out.write_str("\"")?;
-            escaped(out, Form::Json, |out| write_section(out, listener.label))?;
+            escaped(out, Style::Json, |out| write_section(out, listener.label))?;
             out.write_str("\"}")
         }
         None => out.write_str("null}"),
@@ -146,6 +170,6 @@ fn close<W: uWrite + ?Sized>(status: &Status<'_>, back: usize, out: &mut W) -> R
 
 fn quoted<W: uWrite + ?Sized>(out: &mut W, text: &str) -> Result<(), W::Error> {
     out.write_str("\"")?;
-    escaped(out, Form::Json, |out| out.write_str(text))?;
+    escaped(out, Style::Json, |out| out.write_str(text))?;
     out.write_str("\"")
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::net::PackedPeer;
 use crate::stats::{Counter, Reason};
 
-struct Text(String);
+pub struct Text(pub String);
 
 impl uWrite for Text {
     type Error = core::convert::Infallible;
@@ -25,7 +25,7 @@ fn written(status: &Status<'_>, form: Form) -> String {
 }
 
 /// One listener that was met, one that was not, one text that is all trouble.
-fn with_status(act: impl FnOnce(&Status<'_>)) {
+pub fn with_status(act: impl FnOnce(&Status<'_>)) {
     let totals = Stats::new();
     totals.add_at(0, Counter::Accepted);
     totals.add_at(0, Counter::RefusedPerClient);

@@ -2,9 +2,11 @@
 
 use ufmt::{uWrite, uwrite};
 
-use super::escape::escaped;
-use super::{Form, LAST_WORDS, Part, Status, n, write_address, write_section};
+use super::escape::{Style, escaped};
+use super::{LAST_WORDS, Part, Status, answered, n, write_address, write_section};
 use crate::histogram::Histogram;
+use crate::http::counts::HttpCounter;
+use crate::http::fault::Fault;
 use crate::stats::{Counter, LISTENER_GONE, Reason};
 use crate::text::sock_ntop;
 
@@ -13,6 +15,8 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Head => head(status, out),
         Part::Listener(at) => listener(status, at, out),
         Part::Totals => totals(status, out),
+        Part::Counts => counts(status, out),
+        Part::Http => http(status, out),
         Part::Replies => {
             histogram("replies, from the first byte asked to the last answered", &status.totals.reply_ms, "ms", out)
         }
@@ -28,7 +32,7 @@ fn head<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::E
     uwrite!(out, "tidegate {}, process {}, up ", status.version, n(facts.pid))?;
     span(out, status.uptime_ms())?;
     out.write_str("\nconfiguration ")?;
-    escaped(out, Form::Text, |out| out.write_str(status.configuration))?;
+    escaped(out, Style::Text, |out| out.write_str(status.configuration))?;
     uwrite!(out, ", reloads {}", n(facts.reloads))?;
     out.write_str(if facts.reload_failed { "; the last reload failed\n" } else { "\n" })?;
     if facts.workers_wanted == 0 {
@@ -45,11 +49,11 @@ fn listener<W: uWrite + ?Sized>(status: &Status<'_>, at: usize, out: &mut W) -> 
     let count = |counter| status.totals.count_at(at, counter);
     let (active, peak) = status.totals.active_at(at);
     out.write_str("\n")?;
-    escaped(out, Form::Text, |out| write_section(out, listener.label))?;
+    escaped(out, Style::Text, |out| write_section(out, listener.label))?;
     out.write_str(", ")?;
-    escaped(out, Form::Text, |out| out.write_str(listener.service))?;
+    escaped(out, Style::Text, |out| out.write_str(listener.service))?;
     out.write_str(" on ")?;
-    escaped(out, Form::Text, |out| write_address(out, listener.address))?;
+    escaped(out, Style::Text, |out| write_address(out, listener.address))?;
     uwrite!(
         out,
         "\n  connections {}, accepted {}; in one worker at most {} of {}\n",
@@ -83,16 +87,36 @@ fn totals<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
     uwrite!(out, "; in one worker at most {}\n", n(totals.taken_peak()))?;
     uwrite!(
         out,
-        "blocks of {} bytes: {} held; in one worker at most {} of {}\ncounted:",
+        "blocks of {} bytes: {} held; in one worker at most {} of {}\n",
         n(status.block_bytes),
         n(totals.blocks_taken()),
         n(totals.blocks_peak()),
         n(status.blocks)
-    )?;
+    )
+}
+
+fn counts<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    let totals = status.totals;
+    out.write_str("counted:")?;
     let counts = Counter::ALL.iter().map(|counter| (counter.name(), totals.count(*counter)));
     happened(out, counts)?;
     out.write_str("\nclosed:")?;
     happened(out, Reason::ALL.iter().map(|reason| (reason.name(), totals.closed(*reason))))?;
+    out.write_str("\n")
+}
+
+fn http<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    let http = &status.totals.http;
+    if answered(http).next().is_none() {
+        return Ok(());
+    }
+    out.write_str("http:")?;
+    happened(out, HttpCounter::ALL.iter().map(|counter| (counter.name(), http.of(*counter))))?;
+    happened(out, Fault::ALL.iter().map(|fault| (fault.name(), http.faults(*fault))))?;
+    out.write_str("; answered:")?;
+    for status in answered(http) {
+        uwrite!(out, " {} {} times", status.code(), n(http.statuses(status)))?;
+    }
     out.write_str("\n")
 }
 
@@ -122,7 +146,7 @@ fn close<W: uWrite + ?Sized>(status: &Status<'_>, back: usize, out: &mut W) -> R
     uwrite!(out, " ago: {} of {}", close.reason.name(), sock_ntop(close.peer).as_str())?;
     if let Some(listener) = status.listeners.get(usize::from(close.listener)) {
         out.write_str(" on ")?;
-        escaped(out, Form::Text, |out| write_section(out, listener.label))?;
+        escaped(out, Style::Text, |out| write_section(out, listener.label))?;
     }
     out.write_str(", after ")?;
     span(out, close.life_ms)?;

@@ -62,6 +62,18 @@ impl Target {
         }
     }
 
+    /// Writes one line as it is, where its form is ours to choose.
+    pub(super) fn write_bare(&mut self, line: &Written<'_>, now_ms: u64) -> Result<(), Lost> {
+        let mut formed = Line::new();
+        formed.write_escaped(format_args!("{}", line.body.text()));
+        let bytes = formed.finish(line.body, b"\n");
+        match &mut self.0 {
+            Kind::Stderr => logfile::write_stderr(bytes).map_err(Lost::Refused),
+            Kind::File(file) => file.write(line.severity, bytes, now_ms, line.keeps),
+            Kind::Syslog(_) => self.write(line, now_ms),
+        }
+    }
+
     /// Takes over what is open if it is the same and could not be opened here.
     pub(super) fn inherit(&mut self, from: &mut Self) {
         if self.is_same(from) {

@@ -65,6 +65,14 @@ impl Writer {
         }
     }
 
+    /// Writes a line that has a form of its own.
+    pub fn write_bare(&mut self, body: &Line, now_ms: u64) {
+        let written = self.written(Severity::Info, body);
+        if let Err(why) = self.target.write_bare(&written, now_ms) {
+            self.lose(why, now_ms);
+        }
+    }
+
     pub fn become_role(&mut self, role: Role) {
         tally::clear();
         self.role = role;

@@ -14,6 +14,7 @@ use crate::log::{self, Severity, report};
 use crate::os::trim;
 use crate::price::{self, Machine, Price};
 use crate::privilege;
+use crate::services;
 use crate::settings::Settings;
 use crate::start;
 
@@ -53,6 +54,7 @@ impl Master<'_> {
         let price = price::check(&settings, &machine, &name)?;
         price::check_free(&settings, &price)?;
         price::check_descriptors(&settings, &name)?;
+        services::check(&settings, &name)?;
         // Until the old workers have left, both are there.
         let leaving = Price::of(&self.settings, &machine).workers_full_bytes(self.supervisor.live() as u64);
         price::check_reload(&settings, &price, leaving, &name)?;

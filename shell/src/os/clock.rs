@@ -14,6 +14,8 @@ pub struct Civil {
     pub hour: i32,
     pub minute: i32,
     pub second: i32,
+    /// How far this is ahead of UTC.
+    pub offset_minutes: i32,
 }
 
 /// Loads the time zone. Called once, before the allocator is sealed and before any change of root.
@@ -40,6 +42,31 @@ pub fn now_us() -> u64 {
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
 }
 
+/// The time of day for a loop: asked for when the second that was told is over.
+#[derive(Debug, Default)]
+pub struct Wall {
+    /// Monotonic.
+    told_until_ms: u64,
+}
+
+impl Wall {
+    /// Seconds since 1970, when there may be others than last time. A clock that is set is noticed within a second.
+    #[inline]
+    pub fn tick(&mut self, now_ms: u64) -> Option<i64> {
+        if now_ms < self.told_until_ms {
+            return None;
+        }
+        let now = clock_gettime(ClockId::Realtime);
+        self.told_until_ms = now_ms + 1_000 - now.tv_nsec as u64 / 1_000_000;
+        Some(now.tv_sec)
+    }
+}
+
+/// Seconds since 1970, as the machine has it.
+pub fn unix_s() -> i64 {
+    clock_gettime(ClockId::Realtime).tv_sec
+}
+
 /// The local time of day.
 pub fn now_civil() -> Civil {
     civil(clock_gettime(ClockId::Realtime).tv_sec as libc::time_t)
@@ -59,6 +86,7 @@ fn civil(seconds: libc::time_t) -> Civil {
         hour: tm.tm_hour,
         minute: tm.tm_min,
         second: tm.tm_sec,
+        offset_minutes: (tm.tm_gmtoff / 60) as i32,
     }
 }
 

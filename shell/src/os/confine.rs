@@ -82,6 +82,7 @@ mod filter {
         libc::SYS_writev,
         libc::SYS_openat,
         libc::SYS_openat2,
+        libc::SYS_getdents64,
         libc::SYS_fcntl,
         libc::SYS_fstat,
         libc::SYS_newfstatat,

@@ -11,9 +11,10 @@ use tidegate_core::blocks::BlockMark;
 use tidegate_core::clients::Client;
 use tidegate_core::conn::Slot;
 use tidegate_core::pool::Mark;
-use tidegate_core::service::BuiltInState;
 
 use super::conn::Conn;
+use crate::files::{cache, open};
+use crate::services;
 
 /// Types for which all zero bytes are a value.
 ///
@@ -37,7 +38,11 @@ unsafe impl Zeroed for Client {}
 // `NonZeroU32`, for which the standard library guarantees that.
 unsafe impl Zeroed for Slot<Conn> {}
 // SAFETY: its documentation promises it of every state of a service set: a tag of one byte, of which zero is `None`.
-unsafe impl Zeroed for BuiltInState {}
+unsafe impl Zeroed for services::State {}
+// SAFETY: plain numbers, bytes and an enum of one byte whose first value is zero, as its documentation promises.
+unsafe impl Zeroed for cache::Entry {}
+// SAFETY: plain numbers and an `Option<Conn>`, of which zero is `None` as above.
+unsafe impl Zeroed for open::Place {}
 
 /// A mapping being handed out from its start. Never given back: a worker lives on it until it exits.
 ///
@@ -147,8 +152,8 @@ mod tests {
     #[test]
     fn a_state_not_opened_yet_is_a_zero_state() {
         let mut arena = Arena::new(4096, true).unwrap();
-        let states = arena.take::<BuiltInState>(64).unwrap();
-        assert!(states.iter().all(|state| matches!(state, BuiltInState::None)));
+        let states = arena.take::<services::State>(64).unwrap();
+        assert!(states.iter().all(|state| matches!(state, services::State::None)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! | file | what is asked | since |
 //! |---|---|---|
 //! | `alloc` | nothing: counts what the process asks of its allocator once it serves | |
+//! | `beneath` | `openat2` where there is (5.6), `openat` O_PATH, `fstat` | 2.6.39 |
 //! | `bell` | `eventfd2` | 2.6.27 |
 //! | `clock` | `clock_gettime` monotonic and real time; libc `tzset`, `localtime_r` | 2.6 |
 //! | `confine` | `seccomp` where there is | 3.17 |
@@ -28,6 +29,7 @@
 
 pub mod alloc;
 pub mod bell;
+pub mod beneath;
 pub mod clock;
 pub mod confine;
 pub mod conn;

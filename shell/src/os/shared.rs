@@ -35,6 +35,7 @@ unsafe impl Common for Place {}
 unsafe impl Common for AtomicUsize {}
 
 /// The mapping. Never given back: processes live on it until they exit.
+#[derive(Clone, Copy)]
 pub struct Shared {
     start: NonNull<u8>,
     cells: usize,

@@ -1,7 +1,7 @@
 //! Whether a price can be paid, and the sentence when it cannot: the figure, the key, the largest value that fits.
 
 use super::table::size;
-use super::{Machine, OWN_FILES, Price, files_needed, files_wanted};
+use super::{Machine, Price, files_needed, files_wanted};
 use crate::exit::{self, Failure};
 use crate::os::{memory, process, program};
 use crate::settings::{Reserve, Settings};
@@ -112,8 +112,8 @@ fn files_missing(settings: &Settings, allowed: u64) -> Option<String> {
         return None;
     }
     let biggest = settings.sockets.iter().max_by_key(|socket| socket.connections)?;
-    let others = needed.saturating_sub(OWN_FILES).saturating_sub(biggest.connections);
-    let room = allowed.saturating_sub(u64::from(OWN_FILES.saturating_add(others)));
+    let others = needed.saturating_sub(biggest.connections);
+    let room = allowed.saturating_sub(u64::from(others));
     let advice = match (room, settings.process.open_files) {
         (0, 0) => "raise the hard limit (ulimit -Hn)".to_string(),
         (room, 0) => {

@@ -25,7 +25,7 @@ pub fn write(price: &Price) -> String {
     let _ = write!(
         out,
         ",\"worker\":{{\"at_rest_bytes\":{},\"full_load_bytes\":{},\"mapping_bytes\":{},\"steps_bytes\":{},\
-         \"blocks\":{},\"block_bytes\":{},\"blocks_bytes\":{},\"open_files\":{}}}",
+         \"blocks\":{},\"block_bytes\":{},\"blocks_bytes\":{},\"served_files_bytes\":{},\"open_files\":{}}}",
         price.worker_rest_bytes(),
         price.worker_full_bytes(),
         price.arena_bytes(),
@@ -33,6 +33,7 @@ pub fn write(price: &Price) -> String {
         price.blocks,
         price.block_bytes,
         price.blocks_bytes,
+        price.served_bytes,
         price.files,
     );
     out.push_str(",\"listeners\":[");

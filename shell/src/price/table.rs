@@ -28,6 +28,10 @@ pub fn write(price: &Price) -> String {
     out.row("  one step's input and output", rest(price.steps_bytes), price.steps_bytes);
     let name = format!("  {} blocks of {}", price.blocks, size(price.block_bytes));
     out.row(&name, rest(price.blocks_bytes), price.blocks_bytes);
+    if price.served_bytes > 0 {
+        let name = format!("  files in memory, and {} open to send", price.transfers);
+        out.row(&name, rest(price.served_bytes), price.served_bytes);
+    }
     for listener in &price.listeners {
         let name = format!("  {}, {} on {}", listener.section, listener.service, listener.address);
         out.row(&name, rest(listener.bytes), listener.bytes);

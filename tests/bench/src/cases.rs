@@ -6,10 +6,11 @@ use tidegate_core::blocks::{BlockMark, Blocks, Chain, Held};
 use tidegate_core::conf::Document;
 use tidegate_core::event::Token;
 use tidegate_core::pool::Pool;
+use tidegate_core::service::{BuiltIn, Discard, Echo, Service};
 use tidegate_core::text::sock_ntop;
 use tidegate_core::timer::Timers;
 
-use crate::world::{MESSAGE, Rig, many};
+use crate::world::{Kind, MESSAGE, Rig, many, shipped};
 
 /// Rounds of the shorter of the two runs; a multiple of every batch below.
 pub const ROUNDS: u32 = 2_048;
@@ -29,7 +30,11 @@ pub const CASES: &[Case] = &[
     ("conf-line", "one line of a configuration of 16, parsed and kept", conf_line),
     ("accept", "one accepted connection, in batches of 32", accept),
     ("echo", "one echoed message of 64 bytes, of 64 connections", echo),
+    ("echo-shipped", "the same, the HTTP service beside it", echo_shipped),
     ("visit", "connect, one echoed message, close", visit),
+    ("http-short", "a request of three lines for 1 KiB, of 64 connections", http_short),
+    ("http-browser", "the same with a browser's head of 400 bytes", http_browser),
+    ("http-cookie", "the same with a cookie in it, so that it is read anew", http_cookie),
 ];
 
 fn pool(n: u32) {
@@ -110,7 +115,7 @@ fn conf_line(n: u32) {
 }
 
 fn accept(n: u32) {
-    let mut rig = Rig::new(SLOTS);
+    let mut rig = Rig::new(SLOTS, BuiltIn::new(Echo, Discard));
     for _ in 0..n / 32 {
         rig.connect(32);
     }
@@ -118,20 +123,83 @@ fn accept(n: u32) {
 }
 
 fn echo(n: u32) {
-    let mut rig = Rig::new(64);
+    echo_of(n, BuiltIn::new(Echo, Discard));
+}
+
+fn echo_shipped(n: u32) {
+    echo_of(n, shipped(Kind::echo));
+}
+
+fn echo_of(n: u32, services: impl Service<State: 'static>) {
+    let mut rig = Rig::new(64, services);
     let tokens: Vec<Token> = (0..64).map(|_| rig.connect(1)).collect();
     for round in 0..n {
-        rig.echo(tokens[round as usize % 64]);
+        rig.say(tokens[round as usize % 64], &MESSAGE);
     }
     assert_eq!((rig.net.sent, rig.server.taken()), (64 * n as usize, 64));
 }
 
 fn visit(n: u32) {
-    let mut rig = Rig::new(64);
+    let mut rig = Rig::new(64, BuiltIn::new(Echo, Discard));
     for _ in 0..n {
         let token = rig.connect(1);
-        rig.echo(token);
+        rig.say(token, &MESSAGE);
         rig.end(token);
     }
     assert_eq!((rig.net.sent, rig.net.closed, rig.server.taken()), (64 * n as usize, n, 0));
 }
+
+/// What load generators send.
+const SHORT: &[u8] = b"GET /1k.txt HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+
+/// What a browser sends.
+const BROWSER: &[u8] = b"GET /1k.txt HTTP/1.1\r\n\
+Host: 192.168.1.10\r\n\
+User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+Accept-Language: en-GB,en;q=0.5\r\n\
+Accept-Encoding: gzip, deflate, br, zstd\r\n\
+Connection: keep-alive\r\n\
+Upgrade-Insecure-Requests: 1\r\n\
+Sec-Fetch-Mode: navigate\r\n\
+Priority: u=0, i\r\n\
+Cache-Control: max-age=0\r\n\r\n";
+
+fn http_short(n: u32) {
+    http(n, SHORT);
+}
+
+fn http_browser(n: u32) {
+    assert_eq!(BROWSER.len(), 400);
+    http(n, BROWSER);
+}
+
+/// The same length, and with a cookie no block of fields is remembered.
+const COOKIE: &[u8] = b"GET /1k.txt HTTP/1.1\r\n\
+Host: 192.168.1.10\r\n\
+User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+Accept-Language: en-GB,en;q=0.5\r\n\
+Accept-Encoding: gzip, deflate, br, zstd\r\n\
+Connection: keep-alive\r\n\
+Upgrade-Insecure-Requests: 1\r\n\
+Sec-Fetch-Mode: navigate\r\n\
+Priority: u=0, i\r\n\
+Cookie: sid=0123456789ab\r\n\r\n";
+
+fn http_cookie(n: u32) {
+    assert_eq!(COOKIE.len(), 400);
+    http(n, COOKIE);
+}
+
+fn http(n: u32, request: &'static [u8]) {
+    let mut rig = Rig::new(64, shipped(Kind::http));
+    let tokens: Vec<Token> = (0..64).map(|_| rig.connect(1)).collect();
+    for round in 0..n {
+        rig.say(tokens[round as usize % 64], request);
+    }
+    assert_eq!(rig.net.sent, ANSWER_BYTES * n as usize, "a head and 1 KiB");
+}
+
+/// The head with its fields, and the file.
+const ANSWER_BYTES: usize = 213 + 1024;

@@ -6,21 +6,53 @@ use tidegate_core::blocks::BlockMark;
 use tidegate_core::conn::Slot;
 use tidegate_core::dispatch::{Dispatcher, Storage};
 use tidegate_core::event::{Event, Interest, Ready, Token};
+use tidegate_core::files::{Ask, File, Files, OpenError, Opened, ReadError};
 use tidegate_core::listen::Rules;
 use tidegate_core::net::{Answer, Gone, Net, Peer};
 use tidegate_core::pool::Mark;
-use tidegate_core::service::{BuiltIn, Discard, Echo, Service};
+use tidegate_core::service::http::{Http, HttpState};
+use tidegate_core::service::{Discard, Echo, Service};
 
 pub const MESSAGE: [u8; 64] = [b'm'; 64];
 
 type Conn = NonZeroU32;
-pub type Server = Dispatcher<'static, Memory, BuiltIn>;
+
+tidegate_core::service_set! {
+    /// As many services as a server has: one of them costs more among others than alone.
+    pub struct Shipped<'m>, Kind, ShippedState {
+        echo: Echo = "echo",
+        discard: Discard = "discard",
+        http: Http<'m, OneFile>: HttpState = "http",
+    }
+}
+
+/// One file of 1 KiB, found as in a cache.
+pub struct OneFile(pub [u8; 1024]);
+
+impl Files for OneFile {
+    fn open(&mut self, ask: Ask<'_>) -> Result<Opened, OpenError> {
+        if ask.path != b"1k.txt" {
+            return Err(OpenError::NotFound);
+        }
+        let (len, modified_s, version) = (self.0.len() as u64, 1_700_000_000, 0x1234_5678_9abc_def0);
+        Ok(Opened::File(File { id: 0, len, modified_s, version, gzip: false, varies: false, by_net: false }))
+    }
+
+    fn read(&mut self, _: u32, offset: u64, into: &mut [u8]) -> Result<usize, ReadError> {
+        let rest = self.0.get(offset as usize..).ok_or(ReadError)?;
+        let n = rest.len().min(into.len());
+        into[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+
+    fn release(&mut self, _: u32) {}
+}
 
 /// Hands out one connection for each `waiting`, one message for each `message`, the end of data when `ended`.
 #[derive(Default)]
 pub struct Memory {
     pub waiting: u32,
-    pub message: bool,
+    pub message: Option<&'static [u8]>,
     pub ended: bool,
     /// Bytes sent by the server.
     pub sent: usize,
@@ -41,9 +73,9 @@ impl Net for Memory {
     }
 
     fn recv(&mut self, _: &Conn, into: &mut [u8]) -> Answer<usize> {
-        if std::mem::take(&mut self.message) {
-            into[..MESSAGE.len()].copy_from_slice(&MESSAGE);
-            return Ok(MESSAGE.len());
+        if let Some(message) = self.message.take() {
+            into[..message.len()].copy_from_slice(message);
+            return Ok(message.len());
         }
         if self.ended { Ok(0) } else { Err(nb::Error::WouldBlock) }
     }
@@ -73,19 +105,27 @@ impl Net for Memory {
     }
 }
 
-/// A server with one echo listener, and the world it lives in.
-pub struct Rig {
-    pub server: Server,
+/// A server with one listener, and the world it lives in.
+pub struct Rig<S: Service<State: 'static>> {
+    pub server: Dispatcher<'static, Memory, S>,
     pub net: Memory,
     pub now_ms: u64,
 }
 
-impl Rig {
-    pub fn new(connections: usize) -> Self {
+/// All services, the listener's of this kind.
+pub fn shipped(kind: Kind) -> Shipped<'static> {
+    let mut services =
+        Shipped::new(Echo, Discard, Http::new(OneFile([b'x'; 1024]), (), &[], Box::leak(Box::default())));
+    assert!(services.assign(0, kind));
+    services
+}
+
+impl<S: Service<State: 'static>> Rig<S> {
+    pub fn new(connections: usize, services: S) -> Self {
         let storage = Storage {
             marks: many::<Mark>(connections),
             slots: many::<Slot<Conn>>(connections),
-            states: many::<<BuiltIn as Service>::State>(connections),
+            states: many::<S::State>(connections),
             timer_cells: many(connections),
             timer_places: many(connections),
             block_marks: many::<BlockMark>(64),
@@ -99,7 +139,8 @@ impl Rig {
             elder_places: &mut [],
             stats: Box::leak(Box::default()),
         };
-        let (mut server, mut net) = (Dispatcher::new(storage, BuiltIn::new(Echo, Discard)), Memory::default());
+        let (mut server, mut net) = (Dispatcher::new(storage, services), Memory::default());
+        server.set_wall(1_784_000_000);
         let rules = Rules { idle_ms: 60_000, request_ms: 10_000, write_ms: 30_000, info: "" };
         server.listen(&mut net, (), connections as u32, rules).expect("room for one listener");
         Self { server, net, now_ms: 1 }
@@ -112,9 +153,9 @@ impl Rig {
         self.net.last.expect("a connection")
     }
 
-    /// A client sends one message, which comes back.
-    pub fn echo(&mut self, token: Token) {
-        self.net.message = true;
+    /// A client sends one message, which is answered.
+    pub fn say(&mut self, token: Token, message: &'static [u8]) {
+        self.net.message = Some(message);
         self.ready(token);
     }
 

@@ -122,6 +122,7 @@ pub struct Found {
     text: &'static str,
     address: Address<'static>,
     numbers: [u64; 4],
+    routes: [usize; 2],
     line: u32,
     facts: [bool; 4],
 }
@@ -146,6 +147,10 @@ pub extern "C" fn conf_lookup(
             if all || kind == 4 { section.number_or_auto(key).unwrap_or(u64::MAX) } else { 0 },
             if all || kind == 5 { section.size(key) } else { 0 },
             if all || kind == 6 { section.time_ms(key) } else { 0 },
+        ],
+        routes: [
+            if all || kind == 8 { section.answers(key).map(|answer| answer.text.len()).max().unwrap_or(0) } else { 0 },
+            if all || kind == 9 { section.redirects(key).map(|there| there.to.len()).max().unwrap_or(0) } else { 0 },
         ],
         line: section.line(),
         facts: [section.is_set(key), (all || kind == 7) && section.switch(key), section.present(), all],

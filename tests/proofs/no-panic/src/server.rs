@@ -12,9 +12,11 @@ use tidegate_core::listen::Rules;
 use tidegate_core::net::Net;
 use tidegate_core::pool::Mark;
 use tidegate_core::prefix::Prefix;
+use tidegate_core::service::http::Http;
 use tidegate_core::service::{BuiltIn, Service};
 use tidegate_core::stats::{Counter, Reason, Stats};
 
+use crate::http::{Files, Program};
 use crate::world::{Foreign, Lent, World};
 
 /// A dispatcher's memory, as C lends it.
@@ -74,7 +76,7 @@ pub struct LentRules {
 
 macro_rules! entries {
     ($service:ty: $new:ident $listen:ident $on_event:ident $on_time:ident $drain:ident $stop:ident $wake:ident
-     $next_deadline:ident $taken:ident $blocks_taken:ident $stats:ident $service_mut:ident) => {
+     $next_deadline:ident $taken:ident $blocks_taken:ident $stats:ident $service_mut:ident $set_wall:ident) => {
         #[unsafe(no_mangle)]
         pub extern "C" fn $new(
             at: &mut core::mem::MaybeUninit<Dispatcher<'static, World, $service>>,
@@ -128,6 +130,11 @@ macro_rules! entries {
         }
 
         #[unsafe(no_mangle)]
+        pub extern "C" fn $set_wall(server: &mut Dispatcher<'static, World, $service>, unix_s: i64) {
+            server.set_wall(unix_s);
+        }
+
+        #[unsafe(no_mangle)]
         pub extern "C" fn $wake(server: &mut Dispatcher<'static, World, $service>, token: u64) -> bool {
             server.wake(Token::from_bits(token))
         }
@@ -160,7 +167,7 @@ macro_rules! entries {
 }
 
 entries!(BuiltIn: builtin_new builtin_listen builtin_on_event builtin_on_time builtin_drain builtin_stop builtin_wake
-    builtin_next_deadline builtin_taken builtin_blocks_taken builtin_stats builtin_service);
+    builtin_next_deadline builtin_taken builtin_blocks_taken builtin_stats builtin_service builtin_set_wall);
 
 tidegate_core::service_set! {
     /// The opaque service beside the shipped ones, so that one table serves all.
@@ -168,11 +175,12 @@ tidegate_core::service_set! {
         echo: tidegate_core::service::Echo = "echo",
         discard: tidegate_core::service::Discard = "discard",
         foreign: Foreign = "foreign",
+        http: Http<'static, Files, Program> = "http",
     }
 }
 
 entries!(Mixed: mixed_new mixed_listen mixed_on_event mixed_on_time mixed_drain mixed_stop mixed_wake
-    mixed_next_deadline mixed_taken mixed_blocks_taken mixed_stats mixed_service);
+    mixed_next_deadline mixed_taken mixed_blocks_taken mixed_stats mixed_service mixed_set_wall);
 
 #[unsafe(no_mangle)]
 pub extern "C" fn mixed_assign(set: &mut Mixed, listener: usize, name: Lent<u8>) -> bool {

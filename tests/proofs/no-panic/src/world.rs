@@ -5,7 +5,7 @@ use core::num::NonZeroU32;
 
 use tidegate_core::event::{Interest, Token};
 use tidegate_core::net::{Answer, Gone, Net, Peer};
-use tidegate_core::service::{Cause, Context, Next, Outbox, Service, Step};
+use tidegate_core::service::{Cause, Context, FilePart, Next, Outbox, Service, Step};
 
 /// A slice from a C caller.
 #[repr(C)]
@@ -31,6 +31,7 @@ unsafe extern "C" {
     fn world_accept(listener: u32, conn: &mut u32, peer: &mut Peer) -> i32;
     fn world_recv(conn: u32, into: *mut u8, len: usize) -> isize;
     fn world_send(conn: u32, parts: *const &[u8], count: usize) -> isize;
+    fn world_send_file(conn: u32, id: u32, offset: u64, len: usize) -> isize;
     fn world_watch(conn: u32, token: u64, from: Interest, to: Interest) -> i32;
     fn world_close(conn: u32, how: i32);
     fn world_step(
@@ -101,6 +102,11 @@ impl Net for World {
         answer(unsafe { world_send(conn.get(), parts.as_ptr(), parts.len()) })
     }
 
+    fn send_file(&mut self, conn: &NonZeroU32, id: u32, offset: u64, len: usize) -> Answer<usize> {
+        // SAFETY: as above.
+        answer(unsafe { world_send_file(conn.get(), id, offset, len) })
+    }
+
     fn shutdown(&mut self, conn: &NonZeroU32) {
         // SAFETY: as above.
         unsafe { world_close(conn.get(), 0) }
@@ -154,11 +160,20 @@ impl Service for Foreign {
             out.room() as u64,
             u64::from(context.ended() | woken | all) ^ some as u64,
         ];
+        let before = out.written();
+        let _ = out.fill(number() as usize, |into| {
+            into.first_mut().map(|byte| *byte = number() as u8).map(|()| number() as usize).ok_or(())
+        });
+        out.patch(number() as usize, lent_bytes());
+        out.truncate(before ^ context.wall_s() as usize);
         let (info, peer) = (context.info(), context.peer());
         // SAFETY: foreign and never linked.
         let Verdict { consumed, next, at_ms } =
             unsafe { world_step(cause as i32, input.as_ptr(), input.len(), out, &facts, info, &peer) };
-        out.reflect(number() as usize);
+        match number() {
+            0 => out.file(FilePart { id: number() as u32, offset: number(), len: number() as usize }),
+            n => out.reflect(n as usize),
+        }
         let next = match next {
             0 => Next::More,
             1 => Next::Again,
@@ -166,6 +181,10 @@ impl Service for Foreign {
             _ => Next::Wait(at_ms),
         };
         Step { consumed, next }
+    }
+
+    fn sent(&mut self, state: &mut u64, bytes: usize) {
+        *state ^= bytes as u64;
     }
 
     fn closed(&mut self, _state: &mut u64, context: &mut Context<'_, '_>) {
@@ -176,7 +195,7 @@ impl Service for Foreign {
     }
 }
 
-fn lent_bytes() -> &'static [u8] {
+pub fn lent_bytes() -> &'static [u8] {
     // SAFETY: foreign and never linked.
     unsafe { world_bytes() }.get()
 }
