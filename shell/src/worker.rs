@@ -112,7 +112,7 @@ fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role:
     let mut dispatcher = Dispatcher::new(storage, services::build(settings, disk, stats, given.view));
     for (socket, fd) in settings.sockets.iter().zip(given.listeners) {
         let rules = Rules {
-            idle_ms: socket.idle_ms,
+            idle_ms: socket.silence_ms(),
             request_ms: socket.request_ms,
             write_ms: socket.write_ms,
             info: &socket.info,
