@@ -95,9 +95,9 @@ fn read_body(body: &Body) -> Result<Vec<u8>, Failure> {
         Body::Empty => {}
         Body::Hex(given) => bytes.clone_from(given),
         Body::File(path) => {
-            fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(|error| {
-                Failure::new(exit::NO_INPUT, format!("cannot read {}: {error}", path.display()))
-            })?;
+            fs::File::open(path)
+                .and_then(|file| file.take(most).read_to_end(&mut bytes))
+                .map_err(|error| Failure::new(exit::NO_INPUT, format!("cannot read {}: {error}", path.display())))?;
         }
         Body::Stdin => {
             io::stdin()

@@ -299,14 +299,7 @@ impl<C: Commands> Service for Frame<'_, C> {
 
 impl<C: Commands> Frame<'_, C> {
     /// As far as `at` all is done, and the next answer does not fit now.
-    fn pause(
-        &self,
-        state: &mut FrameState<C::State>,
-        at: usize,
-        input: &[u8],
-        cause: Cause,
-        out: &Outbox<'_>,
-    ) -> Step {
+    fn pause(&self, state: &mut FrameState<C::State>, at: usize, input: &[u8], cause: Cause, out: &Outbox<'_>) -> Step {
         if state.unanswered == 0 {
             state.ahead = 0;
             return self.wait_for_room(at, input, cause, out);

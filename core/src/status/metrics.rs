@@ -6,8 +6,8 @@ use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
 use super::{Status, n, write_address, write_section};
-use crate::histogram::{BUCKETS, Histogram};
 use crate::frame::counts::Counter as FrameCounter;
+use crate::histogram::{BUCKETS, Histogram};
 use crate::http::counts::HttpCounter;
 use crate::http::fault::Fault;
 use crate::http::status::Status as HttpStatus;
