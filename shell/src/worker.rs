@@ -7,6 +7,7 @@ use rustix::io;
 use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
+use tidegate_core::frame::counts::{Counter as FrameCounter, Counts as FrameCounts};
 use tidegate_core::http::fault::Fault;
 use tidegate_core::http::status::Status;
 use tidegate_core::listen::Rules;
@@ -256,6 +257,7 @@ fn publish(stats: &Stats, awake_us: u64) {
 fn tell_end(dispatcher: &Connections) {
     let stats = dispatcher.stats();
     tell_http(&stats.http);
+    tell_frames(&stats.frame);
     let (allocations, _) = alloc::after_seal();
     ::log::info!(
         "served {} connections, {} bytes in, {} out; allocations after the seal: {allocations}",
@@ -282,6 +284,14 @@ fn tell_http(counts: &Counts) {
         that_happened(answered),
         that_happened(refused)
     );
+}
+
+/// What the frame service was sent, if it was.
+fn tell_frames(counts: &FrameCounts) {
+    let counted = that_happened(FrameCounter::ALL.iter().map(|counter| (counter.name(), counts.of(*counter))));
+    if !counted.is_empty() {
+        ::log::info!("counted:{counted}");
+    }
 }
 
 /// The names and counts of what happened at all.
