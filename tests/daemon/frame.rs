@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tidegate_core::frame::{ECHO, ERROR, Frame, HEARTBEAT, Refusal};
 
-use crate::client::{hear, hear_end, say};
+use crate::client::{hear, hear_end};
 use crate::clients_of_others::{Client, is_installed};
 use crate::rig::{ECHO as ONE, Echo, Rig};
 
@@ -24,10 +24,14 @@ fn error(code: u16, refusal: Refusal) -> Vec<u8> {
     bytes(ERROR, &[code.to_be_bytes(), (refusal as u16).to_be_bytes()].concat())
 }
 
+fn tell(mut stream: &TcpStream, message: &[u8]) {
+    stream.write_all(message).unwrap();
+}
+
 /// Sends this, and expects what is answered and then the end.
 fn last_words(rig: &Rig, sent: &[u8], answered: &[u8]) {
     let stream = rig.connect();
-    say(&stream, sent);
+    tell(&stream, sent);
     hear(&stream, answered);
     hear_end(&stream);
 }
@@ -39,7 +43,7 @@ fn pipelined_frames_are_answered_in_order_up_to_the_longest() {
     let long: Vec<u8> = (0..29_992_u32).map(|at| at as u8).collect();
     let echoes = [bytes(ECHO, b"one"), bytes(ECHO, &long), bytes(ECHO, b""), bytes(ECHO, &long)].concat();
     for _ in 0..5 {
-        say(&stream, &[&echoes[..], &bytes(99, b"?"), &bytes(HEARTBEAT, b"x")].concat());
+        tell(&stream, &[&echoes[..], &bytes(99, b"?"), &bytes(HEARTBEAT, b"x")].concat());
         hear(&stream, &[&echoes[..], &error(99, Refusal::UnknownCode), &bytes(HEARTBEAT, b"")].concat());
     }
     let log = rig.stop(Signal::QUIT);
@@ -52,11 +56,11 @@ fn a_frame_that_arrives_in_two_parts_cut_anywhere_is_one_frame() {
     let frames = [bytes(ECHO, b"a body"), bytes(HEARTBEAT, b"")].concat();
     let streams: Vec<TcpStream> = (0..=frames.len()).map(|_| rig.connect()).collect();
     for (cut, stream) in streams.iter().enumerate() {
-        say(stream, &frames[..cut]);
+        tell(stream, &frames[..cut]);
     }
     std::thread::sleep(Duration::from_millis(50));
     for (cut, stream) in streams.iter().enumerate() {
-        say(stream, &frames[cut..]);
+        tell(stream, &frames[cut..]);
         hear(stream, &frames);
     }
     rig.stop(Signal::QUIT);
@@ -80,7 +84,7 @@ fn who_sends_more_frames_than_the_flood_limit_is_closed_and_others_are_not() {
     let rig = serve("FloodCount = 10\nFloodInterval = 1h");
     let (beat, other) = (bytes(HEARTBEAT, b""), rig.connect());
     last_words(&rig, &beat.repeat(11), &[&beat.repeat(10)[..], &error(0, Refusal::Flood)].concat());
-    say(&other, &beat.repeat(10));
+    tell(&other, &beat.repeat(10));
     hear(&other, &beat.repeat(10));
     drop(other);
     let log = rig.stop(Signal::QUIT);
@@ -92,16 +96,16 @@ fn a_silent_client_is_closed_after_the_heartbeat_time_and_one_that_beats_is_not(
     let rig = serve("Heartbeat = 1s");
     let (silent, beating, within) = (rig.connect(), rig.connect(), rig.connect());
     let start = Instant::now();
-    say(&within, &bytes(ECHO, b"never whole")[..9]);
+    tell(&within, &bytes(ECHO, b"never whole")[..9]);
     for _ in 0..10 {
-        say(&beating, &bytes(HEARTBEAT, b""));
+        tell(&beating, &bytes(HEARTBEAT, b""));
         hear(&beating, &bytes(HEARTBEAT, b""));
         std::thread::sleep(Duration::from_millis(200));
     }
     hear_end(&silent);
     hear_end(&within);
     assert!(start.elapsed() >= Duration::from_secs(1));
-    say(&beating, &bytes(ECHO, b"still here"));
+    tell(&beating, &bytes(ECHO, b"still here"));
     hear(&beating, &bytes(ECHO, b"still here"));
     drop(beating);
     let log = rig.stop(Signal::QUIT);

@@ -175,6 +175,7 @@ tidegate_core::service_set! {
         echo: tidegate_core::service::Echo = "echo",
         discard: tidegate_core::service::Discard = "discard",
         foreign: Foreign = "foreign",
+        frame: Frame<'static, Orders> = "frame",
         http: Http<'static, Files, Program> = "http",
     }
 }
