@@ -115,8 +115,10 @@ impl<'a> Frame<'a> {
 mod tests {
     use super::*;
 
+    type Read = Result<Option<(u16, &'static [u8])>, Fault>;
+
     /// What a frame's bytes are read as; the cut reads below replay each at every byte.
-    const TABLE: &[(&[u8], Result<Option<(u16, &[u8])>, Fault>)] = &[
+    const TABLE: &[(&[u8], Read)] = &[
         (&[0, 8, 0, 0, 0, 0, 0, 0], Ok(Some((HEARTBEAT, b"")))),
         (&[0, 8, 0xff, 0xfe, 0, 0, 0, 0], Ok(Some((0xfffe, b"")))),
         (b"\x00\x11\x00\x01\xcb\xf4\x39\x26123456789", Ok(Some((ECHO, b"123456789")))),
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn a_frame_is_read_as_the_table_says_and_cut_anywhere_waits_or_is_refused_no_differently() {
         for (bytes, expected) in TABLE {
-            let read = |input| Frame::read(input, 64).map(|frame| frame.map(|frame| (frame.code, frame.body)));
+            let read = |input: &'static [u8]| Frame::read(input, 64).map(|frame| frame.map(|frame| (frame.code, frame.body)));
             assert_eq!(read(bytes), *expected, "{bytes:?}");
             for cut in 0..bytes.len() {
                 match read(&bytes[..cut]) {
