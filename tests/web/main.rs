@@ -16,6 +16,7 @@ mod rig;
 
 mod access;
 mod answers;
+mod attack;
 mod browser;
 mod cache;
 mod client;
