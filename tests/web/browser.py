@@ -10,17 +10,17 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
 url, directory = sys.argv[1], sys.argv[2]
-DEADLINE_S = 60
+DEADLINE_S = 45
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --disable-extensions --disable-dev-shm-usage --hide-scrollbars
 --remote-debugging-pipe about:blank"""
@@ -94,7 +94,6 @@ def traffic(times):
             assert error.code == 404
 
 
-FIGURES = "[...document.querySelectorAll('.card')].map(card => card.innerText)"
 IN_ALL = "parseInt(document.querySelectorAll('.card')[1].lastChild.textContent.replaceAll(/\\D/g, ''))"
 CONTRAST = """(() => {
   const parse = text => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
@@ -148,15 +147,12 @@ def judge(browser):
     trouble = [event for event in browser.events if event["method"] in TROUBLE
                and not event["params"].get("canceled")]
     assert not trouble, trouble
-    return browser
 
 
-with tempfile.TemporaryDirectory() as profile:
+with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
     browser = Browser(profile)
     try:
         judge(browser)
     finally:
         browser.end()
-        shutil.rmtree(profile, ignore_errors=True)
-        os.makedirs(profile, exist_ok=True)
 print("all is well")

@@ -265,6 +265,7 @@ fn the_built_in_configuration_has_the_page() {
     let (kind, html) = page(&mut Client::new(connect(([127, 0, 0, 1], port).into()).unwrap()), "/status");
     assert_eq!(kind, "text/html; charset=utf-8");
     assert!(html.starts_with("<!doctype html>") && html.ends_with("</script>\n"), "{html}");
+    assert!(html.len() <= 12 * 1_024, "12 KB compressed is the bound; it is {} before that", html.len());
     send(server.pid(), Signal::TERM);
     let (code, said) = server.end();
     assert!(code == Some(0) && said.contains("started with the built-in configuration"), "{said}");
