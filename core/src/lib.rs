@@ -49,6 +49,7 @@ mod serve;
 pub mod service;
 pub mod stats;
 pub mod status;
+mod tally;
 pub mod text;
 pub mod timer;
 

@@ -13,30 +13,10 @@ use crate::histogram::Histogram;
 use crate::http::counts::Counts;
 use crate::limits::LISTENERS_MAX;
 use crate::net::PackedPeer;
+use crate::tally::{named_enum, sum};
 use closes::Closes;
 
 pub use closes::{CLOSES_KEPT, Close};
-
-macro_rules! named_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant,)* }
-
-        impl $name {
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-            pub const COUNT: usize = Self::ALL.len();
-
-            /// The name used in logs and status pages.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-    };
-}
-
-pub(crate) use named_enum;
 
 named_enum! {
     /// What is counted as it happens, first what each listener counts for itself.
@@ -350,12 +330,6 @@ impl Stats {
     /// The `n`th newest close, from 0, of those remembered.
     pub fn last_close(&self, n: usize) -> Option<Close> {
         self.closes.newest(n)
-    }
-}
-
-pub(crate) fn sum(ours: &[Cell<u64>], theirs: &[Cell<u64>]) {
-    for (count, more) in ours.iter().zip(theirs) {
-        count.set(count.get().wrapping_add(more.get()));
     }
 }
 

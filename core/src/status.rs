@@ -60,6 +60,9 @@ pub struct Facts {
     /// Workers among the living that finish their connections and leave.
     pub draining: u32,
     pub reload_failed: bool,
+    /// Another server is starting to take this one's place; the last that tried did not.
+    pub upgrading: bool,
+    pub upgrade_failed: bool,
     /// Nobody is served until a reload.
     pub parked: bool,
 }

@@ -309,6 +309,8 @@ impl<'a> Master<'a> {
             workers_wanted: self.settings.process.workers.into(),
             draining: self.state.leavers as u32,
             reload_failed: self.state.reload_failed,
+            upgrading: self.state.upgrading,
+            upgrade_failed: self.state.upgrade_failed,
             parked: self.state.parked,
             ..self.facts
         };

@@ -30,6 +30,9 @@ const OWN_FILES: u32 = 40;
 /// Descriptors while a file is looked for: itself, its sibling, two folders on the way, and a root opened anew.
 const LOOK_FILES: u32 = 5;
 
+/// What the limit of open files is tried to be raised to: the most that `OpenFiles` takes.
+const OPEN_FILES_MAX: u32 = 1_048_576;
+
 /// What the price of the same settings may differ by from machine to machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -39,13 +42,16 @@ pub struct Machine {
     /// What the kernel starts with for one socket.
     pub receive_bytes: u64,
     pub send_bytes: u64,
+    /// How many files a process may have open, once the limit is raised as far as it goes.
+    pub open_files: u64,
 }
 
 impl Machine {
     pub fn here() -> Self {
         let (receive_bytes, send_bytes) = program::socket_buffer_bytes();
         let page_bytes = rustix::param::page_size() as u64;
-        Self { page_bytes, files: program::files(), receive_bytes, send_bytes }
+        let open_files = process::open_files_within_reach(OPEN_FILES_MAX);
+        Self { page_bytes, files: program::files(), receive_bytes, send_bytes, open_files }
     }
 }
 
@@ -119,8 +125,9 @@ pub struct Price {
     pub idle_bytes: u64,
     /// The most one connection may hold: its slot, and blocks from the worker's pool.
     pub busy_bytes: u64,
-    /// Descriptors a worker needs.
+    /// Descriptors a worker needs, and may have.
     pub files: u64,
+    pub files_max: u64,
     pub log: log::Log,
 }
 
@@ -158,6 +165,10 @@ impl Price {
             idle_bytes,
             busy_bytes: idle_bytes + held * shape.block_bytes as u64,
             files: files_needed(settings).into(),
+            files_max: match settings.process.open_files {
+                0 => machine.open_files,
+                open_files => machine.open_files.min(open_files.into()),
+            },
             log: log::Log::of(settings),
         }
     }
@@ -277,6 +288,7 @@ mod tests {
         files: program::Files { program_bytes: 500 * 1024, libraries_bytes: 2_000 * 1024 },
         receive_bytes: 131_072,
         send_bytes: 16_384,
+        open_files: 20_000,
     };
 
     pub fn settings(workers: u16, connections: &[u32], blocks: u32) -> Settings {

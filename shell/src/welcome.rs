@@ -73,6 +73,10 @@ mod tests {
         };
         let mut settings = Settings { sockets: vec![socket("0.0.0.0:5678")], ..Settings::default() };
         assert!(text(&settings, "x").contains("| nc -N 127.0.0.1 5678\n"));
+        settings.sockets[0].http.status = true;
+        settings.sockets[0].service = "http".into();
+        let page = text(&settings, "x");
+        assert!(page.contains("on 0.0.0.0:5678, status page http://127.0.0.1:5678/status\n"), "{page}");
         settings.sockets = vec![socket("[::]:1"); 16];
         let text = text(&settings, "x");
         assert!(text.contains("| nc -N ::1 1\n") && text.contains("and 12 more"), "{text}");

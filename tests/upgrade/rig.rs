@@ -83,14 +83,23 @@ impl Upgradable {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
+    /// Whether the server's own report says that the last upgrade failed.
+    pub fn tells_failed_upgrade(&self) -> bool {
+        self.report().contains("\"last_upgrade_failed\":true")
+    }
+
     /// The process that answers for the server on the control socket.
     pub fn answers(&self) -> i32 {
+        let text = self.report();
+        let number = text.split("\"pid\":").nth(1).unwrap_or_default().trim_start();
+        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap_or(0)
+    }
+
+    fn report(&self) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         let words = ["-c", "tg.conf", "-s", "status", "--json"];
         let output = command.args(words).current_dir(&self.server.directory).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let number = text.split("\"pid\":").nth(1).unwrap_or_default().trim_start();
-        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap_or(0)
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Upgrades, and waits until the old server has left and the new one alone is there.

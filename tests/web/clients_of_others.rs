@@ -6,19 +6,24 @@ use std::process::{Command, Stdio};
 use crate::site::Web;
 
 /// Whether the program runs here at all.
-fn is_installed(name: &str, harmless: &[&str]) -> bool {
+pub fn is_installed(name: &str, harmless: &[&str]) -> bool {
+    is_installed_or("TIDEGATE_REQUIRE_CLIENTS", name, harmless)
+}
+
+/// The same; where this variable is set it must.
+pub fn is_installed_or(required: &str, name: &str, harmless: &[&str]) -> bool {
     let mut probe = Command::new(name);
     probe.args(harmless).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let runs = probe.status().is_ok_and(|status| status.success());
-    assert!(runs || std::env::var_os("TIDEGATE_REQUIRE_CLIENTS").is_none(), "{name} is required here");
+    assert!(runs || std::env::var_os(required).is_none(), "{name} is required here");
     if !runs {
-        println!("skipped: {name} is not installed");
+        println!("skipped: {name} does not run here ({harmless:?})");
     }
     runs
 }
 
 /// Runs it to its end; what it wrote to its standard output.
-fn run(name: &str, words: &[&str]) -> Vec<u8> {
+pub fn run(name: &str, words: &[&str]) -> Vec<u8> {
     let output = Command::new("timeout").arg("60").arg(name).args(words).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} {words:?}: {said}");
@@ -26,7 +31,7 @@ fn run(name: &str, words: &[&str]) -> Vec<u8> {
 }
 
 fn web() -> (Web, String) {
-    let web = Web::with("", "", |root| {
+    let web = Web::with("", "Status = on", |root| {
         crate::site::write(root, "large.bin", (0..3_000_000_u32).map(|at| (at % 251) as u8).collect::<Vec<u8>>());
         // A gzip member of "zipped\n", stored.
         let zipped = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x01\x07\0\xf8\xffzipped\n\xac\0\x3a\xc7\x07\0\0\0";
@@ -108,5 +113,50 @@ fn ab() {
     for line in ["Complete requests:      2000", "Failed requests:        0", "Keep-Alive requests:    2000"] {
         assert!(said.contains(line), "{line} in {said}");
     }
+    web.stop();
+}
+
+#[test]
+fn wrk() {
+    if !is_installed("sh", &["-c", "command -v wrk"]) {
+        return;
+    }
+    let (web, url) = web();
+    for path in ["/1k.txt", "/status", "/metrics"] {
+        let said = run("wrk", &["-t2", "-c40", "-d1s", &format!("{url}{path}")]);
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("Requests/sec:"), "{said}");
+        assert!(!said.contains("Socket errors") && !said.contains("Non-2xx"), "{path}: {said}");
+    }
+    web.stop();
+}
+
+#[test]
+fn h2load() {
+    if !is_installed("h2load", &["--version"]) {
+        return;
+    }
+    let (web, url) = web();
+    for path in ["/1k.txt", "/status", "/metrics"] {
+        let said = run("h2load", &["--h1", "-n2000", "-c50", "-m8", &format!("{url}{path}")]);
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"), "{path}: {said}");
+        assert!(said.contains("status codes: 2000 2xx"), "{path}: {said}");
+    }
+    web.stop();
+}
+
+/// Debian's, whose packages these are.
+const PYTHON: &str = "/usr/bin/python3";
+
+#[test]
+fn httpx_and_h11_as_a_strict_judge() {
+    if !is_installed(PYTHON, &["-c", "import h11, httpx"]) {
+        return;
+    }
+    let (web, _) = web();
+    let (port, root) = (web.rig.server.port.to_string(), web.root());
+    let script = ["-c", include_str!("strict_clients.py"), &port, root.to_str().unwrap()];
+    assert_eq!(run(PYTHON, &script), b"all is well\n");
     web.stop();
 }

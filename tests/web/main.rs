@@ -16,11 +16,14 @@ mod rig;
 
 mod access;
 mod answers;
+mod attack;
+mod browser;
 mod cache;
 mod client;
 mod clients_of_others;
 mod configuration;
 mod crowd;
 mod hostile;
+mod pages;
 mod site;
 mod transfers;

@@ -4,9 +4,9 @@ use core::cell::Cell;
 
 use crate::http::fault::Fault;
 use crate::http::status::Status;
-use crate::stats::sum;
+use crate::tally::sum;
 
-crate::stats::named_enum! {
+crate::tally::named_enum! {
     /// What the service counts besides statuses and faults.
     HttpCounter {
         /// Requests whose head and body were complete.

@@ -2,7 +2,7 @@
 
 use super::status::Status;
 
-crate::stats::named_enum! {
+crate::tally::named_enum! {
     /// What is wrong with a request. Each is counted by itself.
     Fault {
         /// Bytes that are no request: grammar, bare line ends, folding, blanks before a colon, control bytes.

@@ -35,10 +35,12 @@ fn head<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::E
     quoted(out, status.configuration)?;
     uwrite!(
         out,
-        ",\"reloads\":{},\"last_reload_failed\":{},\"parked\":{},\"workers\":{{\"live\":{},\"wanted\":{},\
+        ",\"reloads\":{},\"last_reload_failed\":{},\"upgrading\":{},\"last_upgrade_failed\":{},\"parked\":{},\"workers\":{{\"live\":{},\"wanted\":{},\
          \"draining\":{},\"respawns\":{}}},\"listeners\":[",
         n(facts.reloads),
         facts.reload_failed,
+        facts.upgrading,
+        facts.upgrade_failed,
         facts.parked,
         n(facts.workers_live),
         n(facts.workers_wanted),

@@ -74,6 +74,7 @@ const FAMILIES: &[Family] = &[
     counter("respawns_total", "Workers started in place of dead ones.", Samples::One(|s| s.facts.respawns)),
     counter("reloads_total", "Configurations taken since the first.", Samples::One(|s| s.facts.reloads.into())),
     gauge("last_reload_failed", "Whether the last reload was refused.", Samples::One(|s| s.facts.reload_failed.into())),
+    gauge("last_upgrade_failed", "Whether the last upgrade failed.", Samples::One(|s| s.facts.upgrade_failed.into())),
     gauge("parked", "Whether nobody is served until a reload.", Samples::One(|s| s.facts.parked.into())),
     gauge("connections", "Connections alive.", Samples::Listeners(|s, at| s.totals.active_at(at).0.into())),
     gauge(

@@ -102,7 +102,7 @@ fn the_json_is_json_whatever_the_configuration_is_called() {
         assert_eq!(value(&json), Some("\n"), "{json}");
         for part in [
             "{\"version\":\"1.2.3\",\"pid\":42,\"uptime_ms\":10000,",
-            "\"last_reload_failed\":true",
+            "\"last_reload_failed\":true,\"upgrading\":false",
             "\"section\":\"[Socket plc]\",\"service\":\"echo\",\"address\":\"*:5678\",\"connections\":64,\"active\":1",
             "\"refused\":{\"denied\":0,\"per_client\":1,\"full\":0}",
             "unix:/run/a\\\"b\\\\c\\u000a\\u001b\u{e9}\"",

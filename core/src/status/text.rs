@@ -36,7 +36,14 @@ fn head<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::E
     out.write_str("\nconfiguration ")?;
     escaped(out, Style::Text, |out| out.write_str(status.configuration))?;
     uwrite!(out, ", reloads {}", n(facts.reloads))?;
-    out.write_str(if facts.reload_failed { "; the last reload failed\n" } else { "\n" })?;
+    for (is_so, note) in [
+        (facts.reload_failed, "; the last reload failed"),
+        (facts.upgrading, "; an upgrade is under way"),
+        (facts.upgrade_failed, "; the last upgrade failed"),
+    ] {
+        out.write_str(if is_so { note } else { "" })?;
+    }
+    out.write_str("\n")?;
     if facts.workers_wanted == 0 {
         out.write_str("one process without a master (Workers = 0)\n")
     } else {

@@ -27,7 +27,7 @@ const WORDS: usize = size_of::<Stats>() / size_of::<u64>();
 /// no destructor, no pointer, and no byte pattern that another process may write and this one may not read.
 pub unsafe trait Common: Sized {}
 
-// SAFETY: an atomic number, and cells of numbers and of two flags that are only ever written as such.
+// SAFETY: an atomic number, and cells of numbers and of flags that are only ever written as such.
 unsafe impl Common for Head {}
 // SAFETY: cells of numbers.
 unsafe impl Common for Place {}

@@ -25,7 +25,7 @@ pub fn write(price: &Price) -> String {
     let _ = write!(
         out,
         ",\"worker\":{{\"at_rest_bytes\":{},\"full_load_bytes\":{},\"mapping_bytes\":{},\"steps_bytes\":{},\
-         \"blocks\":{},\"block_bytes\":{},\"blocks_bytes\":{},\"served_files_bytes\":{},\"open_files\":{}}}",
+         \"blocks\":{},\"block_bytes\":{},\"blocks_bytes\":{},\"served_files_bytes\":{},\"open_files\":{},\"open_files_max\":{}}}",
         price.worker_rest_bytes(),
         price.worker_full_bytes(),
         price.arena_bytes(),
@@ -35,6 +35,7 @@ pub fn write(price: &Price) -> String {
         price.blocks_bytes,
         price.served_bytes,
         price.files,
+        price.files_max,
     );
     out.push_str(",\"listeners\":[");
     for (at, listener) in price.listeners.iter().enumerate() {

@@ -52,7 +52,7 @@ pub fn write(price: &Price) -> String {
             size(price.busy_bytes),
         );
     }
-    let _ = writeln!(out, "open files: {} a worker", price.files);
+    let _ = writeln!(out, "open files: {} a worker, of {} that it may have", price.files, price.files_max);
     let _ = writeln!(out, "{}", price.log.line());
     let total = size(price.kernel_bytes());
     let _ = writeln!(out, "the kernel's socket buffers, beside all this and outside [Memory] Limit: {total}");

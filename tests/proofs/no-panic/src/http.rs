@@ -12,11 +12,12 @@ use tidegate_core::http::range::{self, Ranged};
 use tidegate_core::http::recent::Recent;
 use tidegate_core::http::response::{DateLine, Response};
 use tidegate_core::http::status::Status;
-use tidegate_core::http::{accept, date, etag, mime, target};
+use tidegate_core::http::{accept, date, etag, mime::Kind, target};
 use tidegate_core::service::Outbox;
-use tidegate_core::service::http::{Answered, Http, HttpCounter, Piece, Reply, Request, Routes, Site};
+use tidegate_core::service::http::{Access, Answered, Http, HttpCounter, Pages, Piece, Reply, Request, Routes, Site};
 use tidegate_core::stats::Stats;
 
+use crate::status::{LentBoard, LentStatus};
 use crate::world::{Lent, lent_bytes, number};
 
 unsafe extern "C" {
@@ -64,8 +65,10 @@ impl tidegate_core::files::Files for Files {
     }
 }
 
-/// Routes that do whatever routes may do.
-pub struct Program;
+/// Routes that do whatever routes may do, or show the pages about the server.
+pub struct Program {
+    pages: Pages<'static, LentBoard>,
+}
 
 fn text() -> &'static str {
     core::str::from_utf8(lent_bytes()).unwrap_or("")
@@ -73,6 +76,9 @@ fn text() -> &'static str {
 
 impl Routes for Program {
     fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Answered {
+        if number() == 0 {
+            return self.pages.answer(request, reply);
+        }
         let body = request.body().fold(0, |sum, piece| sum ^ piece.len() as u64);
         let field = request.field(text()).map_or(0, |value| value.len() as u64);
         let lengths = request.method_name().len() ^ request.target().len() ^ request.fields().count();
@@ -102,6 +108,9 @@ impl Routes for Program {
     }
 
     fn piece(&mut self, page: u32, at: u32, into: &mut Piece<'_, '_>) -> Option<u32> {
+        if number() == 0 {
+            return self.pages.piece(page, at, into);
+        }
         into.write(lent_bytes());
         let _ = ufmt::uwrite!(into, "{}", page ^ at);
         u32::try_from(number()).ok()
@@ -117,9 +126,14 @@ impl Routes for Program {
 pub extern "C" fn http_new(
     at: &mut MaybeUninit<Http<'static, Files, Program>>,
     sites: Lent<Site<'static>>,
+    access: Lent<Access<'static>>,
+    lent: &'static LentStatus,
     stats: &'static Stats,
+    draining: bool,
 ) {
-    at.write(Http::new(Files, Program, sites.get(), &stats.http));
+    let mut pages = Pages::new(LentBoard { lent, totals: stats }, access.get());
+    pages.draining = draining;
+    at.write(Http::new(Files, Program { pages }, sites.get(), &stats.http));
 }
 
 #[unsafe(no_mangle)]
@@ -161,7 +175,7 @@ pub extern "C" fn http_chunks(chunks: &mut Chunks, input: Lent<u8>) -> isize {
 #[unsafe(no_mangle)]
 pub extern "C" fn http_path(target: Lent<u8>, into: Lent<u8>) -> isize {
     match target::path(target.get(), into.get()) {
-        Ok(path) => (path.path.len() ^ path.query.map_or(0, <[u8]>::len) ^ mime::of(path.path).len()) as isize,
+        Ok(path) => (path.path.len() ^ path.query.map_or(0, <[u8]>::len) ^ Kind::of(path.path).text().len()) as isize,
         Err(refused) => -(refused as isize) - 1,
     }
 }

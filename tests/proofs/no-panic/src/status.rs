@@ -3,11 +3,10 @@
 use tidegate_core::histogram::Histogram;
 use tidegate_core::limits::LISTENERS_MAX;
 use tidegate_core::stats::{Close, Stats};
-use tidegate_core::status::{Address, Facts, Form, Listener, Status};
+use tidegate_core::status::{Address, Board, Facts, Form, Listener, Status};
 use ufmt::uWrite;
 
 use crate::conf::Page;
-use crate::world::Lent;
 
 #[unsafe(no_mangle)]
 pub extern "C" fn histogram(histogram: &Histogram, value: u64, sums: &mut [u64; 4]) {
@@ -33,32 +32,61 @@ pub extern "C" fn stats_close(stats: &Stats, n: usize, close: &mut Option<Close>
 #[repr(C)]
 pub struct LentStatus {
     now_ms: u64,
-    version: Lent<u8>,
-    label: Lent<u8>,
+    version: &'static str,
+    label: &'static str,
     facts: Facts,
     address: Address<'static>,
     listeners: usize,
     numbers: [u32; 3],
 }
 
-#[unsafe(no_mangle)]
-pub extern "C" fn status_write(lent: LentStatus, totals: &'static Stats, form: Form, part: usize, any: bool) -> bool {
-    let (version, label) = (lent.version.text(), lent.label.text());
-    let [connections, blocks, block_bytes] = lent.numbers;
-    let listeners = [Listener { label, service: version, address: lent.address, connections }; LISTENERS_MAX];
-    let status = Status {
-        now_ms: lent.now_ms,
-        version,
-        configuration: label,
-        facts: lent.facts,
-        listeners: listeners.get(..lent.listeners).unwrap_or(&[]),
-        blocks,
-        block_bytes,
-        totals,
-    };
-    if any {
-        let page: &mut dyn uWrite<Error = ()> = &mut Page;
-        return status.write(form, page).is_ok();
+/// A board that shows whatever there may be.
+pub struct LentBoard {
+    pub lent: &'static LentStatus,
+    pub totals: &'static Stats,
+}
+
+impl Board for LentBoard {
+    fn look(&self, now_ms: u64, show: &mut dyn FnMut(&Status<'_>)) {
+        let Self { lent, totals } = self;
+        let (version, label) = (lent.version, lent.label);
+        let [connections, blocks, block_bytes] = lent.numbers;
+        let listeners = [Listener { label, service: version, address: lent.address, connections }; LISTENERS_MAX];
+        show(&Status {
+            now_ms,
+            version,
+            configuration: label,
+            facts: lent.facts,
+            listeners: listeners.get(..lent.listeners).unwrap_or(&[]),
+            blocks,
+            block_bytes,
+            totals,
+        });
     }
-    status.write_part(form, part, &mut Page).is_ok()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn status_write(
+    lent: &'static LentStatus,
+    totals: &'static Stats,
+    form: Form,
+    part: usize,
+    any: bool,
+) -> bool {
+    let mut done = false;
+    LentBoard { lent, totals }.look(lent.now_ms, &mut |status| {
+        let page: &mut dyn uWrite<Error = ()> = &mut Page;
+        done = if any { status.write(form, page).is_ok() } else { status.write_part(form, part, &mut Page).is_ok() };
+    });
+    done
+}
+
+/// The piece of the metrics after this one; 0 after the last.
+#[unsafe(no_mangle)]
+pub extern "C" fn status_metrics(lent: &'static LentStatus, totals: &'static Stats, piece: u32) -> u32 {
+    let mut next = None;
+    LentBoard { lent, totals }.look(lent.now_ms, &mut |status| {
+        next = status.write_metrics(piece, &mut Page).ok().flatten();
+    });
+    next.unwrap_or(0)
 }
