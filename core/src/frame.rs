@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn a_frame_is_read_as_the_table_says_and_cut_anywhere_waits_or_is_refused_no_differently() {
         for (bytes, expected) in TABLE {
-            let read = |input: &'static [u8]| Frame::read(input, 64).map(|frame| frame.map(|frame| (frame.code, frame.body)));
+            let read =
+                |input: &'static [u8]| Frame::read(input, 64).map(|frame| frame.map(|frame| (frame.code, frame.body)));
             assert_eq!(read(bytes), *expected, "{bytes:?}");
             for cut in 0..bytes.len() {
                 match read(&bytes[..cut]) {

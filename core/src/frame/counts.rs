@@ -2,9 +2,9 @@
 
 use core::cell::Cell;
 
-use crate::stats::sum;
+use crate::tally::sum;
 
-crate::stats::named_enum! {
+crate::tally::named_enum! {
     /// What is counted; the order is that of the statistics frame, so new ones stand at the end.
     Counter {
         /// Frames whose length and CRC were right.
