@@ -75,7 +75,7 @@ impl<'m, C: Commands> Frame<'m, C> {
         self.limits.get(listener).copied().unwrap_or(Limits::DEFAULT)
     }
 
-    /// Answers one frame; `reflected` bytes before it go back as they came, `is_first` says that nothing else is before.
+    /// Answers one frame. It may go back as it came where only frames that do stand before it in the input.
     fn answer(
         &mut self,
         state: &mut FrameState<C::State>,
