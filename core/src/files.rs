@@ -4,6 +4,8 @@
 //! flash. The core sees numbers: a file is open from [`Files::open`] until [`Files::release`], which is called exactly
 //! once for each. Every call returns at once; a world whose storage may block has to hide that.
 
+use crate::http::mime::Kind;
+
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask<'a> {
@@ -28,6 +30,8 @@ pub struct File {
     pub modified_s: i64,
     /// Another number whenever the bytes may be others: its `ETag`. Best mixed from inode, size and nanoseconds.
     pub version: u64,
+    /// [`Kind::of`] the path that was asked for: found once, and kept with the file.
+    pub kind: Kind,
     /// These are the bytes of the sibling.
     pub gzip: bool,
     /// There is a sibling: caches have to be told that the answer depends on who asks.

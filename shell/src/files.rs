@@ -17,6 +17,7 @@ use std::rc::Rc;
 use rustix::fs::{Stat, fstat};
 use rustix::io::{Errno, pread};
 use tidegate_core::files::{Ask, File, Files, OpenError, Opened, ReadError};
+use tidegate_core::http::mime::Kind;
 
 use crate::exit::{self, Failure};
 use crate::log::{Severity, report};
@@ -127,12 +128,13 @@ impl Disk {
     #[inline]
     fn lend(&mut self, at: usize, is_sibling: bool) -> File {
         self.cache.hold(at);
-        let Facts { len, modified_s, version, sibling, .. } = self.cache.entry(at).facts;
+        let Facts { len, modified_s, version, sibling, kind, .. } = self.cache.entry(at).facts;
         let varies = sibling || is_sibling;
-        File { id: at as u32, len: len.into(), modified_s, version, gzip: is_sibling, varies, by_net: false }
+        File { id: at as u32, len: len.into(), modified_s, version, kind, gzip: is_sibling, varies, by_net: false }
     }
 
     /// The sibling from memory.
+    #[inline(never)]
     fn known_sibling(&mut self, key: Option<Key<'_>>, ask: &Ask<'_>, valid_ms: u64) -> Option<File> {
         let at = self.known(key.map(Key::sibling), ask, valid_ms)?;
         (self.cache.entry(at).what == What::File).then(|| self.lend(at, true))
@@ -156,16 +158,16 @@ impl Disk {
         };
         let sibling = self.sibling(ask, fresh.stat.st_mtime);
         let has_sibling = sibling.is_some();
-        let kept = self.keep(key, &fresh, has_sibling, ask.now_ms);
+        let kept = self.keep(key, &fresh, has_sibling, ask);
         if let (true, Some(sibling)) = (ask.gzip, sibling) {
-            return match self.keep(key.map(Key::sibling), &sibling, false, ask.now_ms) {
+            return match self.keep(key.map(Key::sibling), &sibling, false, ask) {
                 Some(at) => Ok(Opened::File(self.lend(at, true))),
-                None => self.hand_out(sibling, true, true),
+                None => self.hand_out(sibling, ask, true, true),
             };
         }
         match kept {
             Some(at) => Ok(Opened::File(self.lend(at, false))),
-            None => self.hand_out(fresh, false, has_sibling),
+            None => self.hand_out(fresh, ask, false, has_sibling),
         }
     }
 
@@ -199,7 +201,7 @@ impl Disk {
     }
 
     /// Takes a small file into memory, or finds that it is there as it is.
-    fn keep(&mut self, key: Option<Key<'_>>, fresh: &Fresh, sibling: bool, now_ms: u64) -> Option<usize> {
+    fn keep(&mut self, key: Option<Key<'_>>, fresh: &Fresh, sibling: bool, ask: &Ask<'_>) -> Option<usize> {
         let key = key?;
         if fresh.stat.st_size as u64 > self.cached_max {
             self.cache.forget(key);
@@ -208,7 +210,7 @@ impl Disk {
         if let Some(at) = self.cache.find(key) {
             let entry = self.cache.entry(at);
             if entry.what == What::File && entry.facts.version == fresh.version && !entry.facts.young {
-                self.cache.confirm(at, sibling, now_ms);
+                self.cache.confirm(at, sibling, ask.now_ms);
                 return Some(at);
             }
         }
@@ -219,15 +221,16 @@ impl Disk {
             version: fresh.version,
             young: clock::unix_s().saturating_sub(changed_s) < YOUNG_S,
             sibling,
+            kind: Kind::of(ask.path),
         };
-        self.cache.insert(key, facts, now_ms, |into| {
+        self.cache.insert(key, facts, ask.now_ms, |into| {
             // Looked at again: it may have been written to while it was read.
             read_whole(&fresh.file, into) && fstat(&fresh.file).is_ok_and(|stat| version(&stat) == fresh.version)
         })
     }
 
     /// Keeps a file open for its reader.
-    fn hand_out(&mut self, fresh: Fresh, gzip: bool, varies: bool) -> Result<Opened, OpenError> {
+    fn hand_out(&mut self, fresh: Fresh, ask: &Ask<'_>, gzip: bool, varies: bool) -> Result<Opened, OpenError> {
         let Fresh { file, stat, version } = fresh;
         let at = self.open.keep(file, version).ok_or(OpenError::Full)?;
         let id = at as u32 | IS_OPEN;
@@ -236,10 +239,21 @@ impl Disk {
             len: stat.st_size as u64,
             modified_s: stat.st_mtime,
             version,
+            kind: Kind::of(ask.path),
             gzip,
             varies,
             by_net: true,
         }))
+    }
+
+    #[cold]
+    fn read_open(&mut self, place: usize, offset: u64, into: &mut [u8]) -> Result<usize, ReadError> {
+        self.open.with(place, |file| pread(file, into, offset)).and_then(Result::ok).ok_or(ReadError)
+    }
+
+    #[cold]
+    fn release_open(&mut self, place: usize) {
+        self.open.release(place);
     }
 
     /// A page of the names in a folder, for the name that would stand for it.
@@ -256,6 +270,7 @@ impl Disk {
             version: version(&stat),
             young: true,
             sibling: false,
+            kind: Kind::of(ask.path),
         };
         let at = self.cache.insert(key?, facts, ask.now_ms, |into| {
             into.copy_from_slice(page);
@@ -292,7 +307,7 @@ pub fn check(settings: &Settings, name: &str) -> Result<(), Failure> {
 }
 
 impl Files for Disk {
-    #[inline]
+    #[inline(always)]
     fn open(&mut self, ask: Ask<'_>) -> Result<Opened, OpenError> {
         let Some(site) = self.sites.get(ask.listener).and_then(Option::as_ref) else { return Err(OpenError::NotFound) };
         let valid_ms = site.valid_ms;
@@ -310,9 +325,8 @@ impl Files for Disk {
 
     #[inline]
     fn read(&mut self, id: u32, offset: u64, into: &mut [u8]) -> Result<usize, ReadError> {
-        if id & IS_OPEN != 0 {
-            let read = self.open.with((id & !IS_OPEN) as usize, |file| pread(file, into, offset));
-            return read.and_then(Result::ok).ok_or(ReadError);
+        if let Some(place) = open_place(id) {
+            return self.read_open(place, offset, into);
         }
         let rest = usize::try_from(offset).ok().and_then(|offset| self.cache.bytes(id as usize).get(offset..));
         let rest = rest.ok_or(ReadError)?;
@@ -323,14 +337,15 @@ impl Files for Disk {
 
     #[inline]
     fn release(&mut self, id: u32) {
-        match id & IS_OPEN {
-            0 => self.cache.release(id as usize),
-            _ => self.open.release((id & !IS_OPEN) as usize),
+        match open_place(id) {
+            None => self.cache.release(id as usize),
+            Some(place) => self.release_open(place),
         }
     }
 }
 
 /// The place of a file that is open, by the number it was handed out under.
+#[inline]
 pub fn open_place(id: u32) -> Option<usize> {
     (id & IS_OPEN != 0).then_some((id & !IS_OPEN) as usize)
 }

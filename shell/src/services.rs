@@ -31,6 +31,10 @@ pub struct Hooks {
 
 impl Routes for Hooks {
     #[inline]
+    fn serves(&self, listener: usize) -> bool {
+        self.pages.serves(listener)
+    }
+
     fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Answered {
         self.pages.answer(request, reply)
     }

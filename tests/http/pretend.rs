@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tidegate_core::files::{Ask, File, Files, OpenError, Opened, ReadError};
 use tidegate_core::http::head::{Limits, Method};
+use tidegate_core::http::mime::Kind;
 use tidegate_core::http::status::Status;
 use tidegate_core::service::http::{Answered, Fixed, Http, Piece, Reply, Request, Route, Routes, Site};
 
@@ -112,7 +113,7 @@ impl Files for Pretend {
             _ => bytes,
         };
         self.open.insert(id, Known { bytes, gzip, by_net });
-        Ok(Opened::File(File { id, len, modified_s, version, gzip, varies, by_net }))
+        Ok(Opened::File(File { id, len, modified_s, version, kind: Kind::of(ask.path), gzip, varies, by_net }))
     }
 
     fn read(&mut self, id: u32, offset: u64, into: &mut [u8]) -> Result<usize, ReadError> {

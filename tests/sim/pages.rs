@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use tidegate_core::files::{Ask, File, Files, OpenError, Opened, ReadError};
 use tidegate_core::http::head::Limits;
+use tidegate_core::http::mime::Kind;
 use tidegate_core::pool::{Mark, Pool};
 use tidegate_core::service::http::{Http, HttpState, Site};
 use tidegate_core::service::{Cause, Context, Next, Outbox, Service};
@@ -55,6 +56,7 @@ impl Files for Pages {
             len,
             modified_s: 784_111_777,
             version: 1,
+            kind: Kind::default(),
             gzip: false,
             varies: false,
             by_net: true,

@@ -99,52 +99,76 @@ impl Head {
         if self.looked > 0 && !self.line_ended(input, limits)? {
             return Ok(false);
         }
-        // In registers while it is read on.
-        let mut head = *self;
-        let read = head.read_lines(input, limits, recent);
-        *self = head;
-        read
+        self.read_lines(input, limits, recent)
     }
 
     #[inline(always)]
     fn read_lines(&mut self, input: &[u8], limits: &Limits, recent: &mut Recent) -> Result<bool, Fault> {
+        if self.flags & LINE != 0 {
+            return self.read_fields(input, limits, recent, None);
+        }
+        let at = match self.request_line(input, limits) {
+            Line::Good(len) => len,
+            Line::Short | Line::Last => return self.unfinished(input, limits, Fault::Syntax),
+            Line::Bad(fault) => return self.unfinished(input, limits, fault),
+        };
+        if at > limits.head_bytes as usize {
+            return Err(Fault::TargetTooLong);
+        }
+        self.at = at as u16;
+        if let Some((len, facts)) = recent.find(input.get(at..).unwrap_or(&[])) {
+            let end = at.wrapping_add(len);
+            if end <= limits.head_bytes as usize && facts.fields <= limits.fields {
+                self.at = end as u16;
+                (self.flags, self.fields, self.length) = (self.flags | facts.flags, facts.fields, facts.length);
+                self.finish()?;
+                return Ok(true);
+            }
+        }
+        self.read_fields(input, limits, recent, Some(at))
+    }
+
+    /// `block` is where the fields begin, if none of them was read before.
+    // Of its own: most requests do not come here, and those that do not need the registers.
+    #[inline(never)]
+    fn read_fields(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        recent: &mut Recent,
+        block: Option<usize>,
+    ) -> Result<bool, Fault> {
+        // In registers while it is read on.
+        let mut head = *self;
+        let facts = head.facts_to_the_end(input, limits);
+        *self = head;
+        let Some(facts) = facts? else { return Ok(false) };
+        self.finish()?;
+        if let (Some(from), 0) = (block, facts.flags & SECRET) {
+            recent.keep(input.get(from..self.at as usize).unwrap_or(&[]), facts);
+        }
+        Ok(true)
+    }
+
+    /// Reads fields up to the empty line; `None` if that is not here.
+    #[inline(always)]
+    fn facts_to_the_end(&mut self, input: &[u8], limits: &Limits) -> Result<Option<Facts>, Fault> {
         let mut at = self.at as usize;
-        // Where the fields begin, if they are all read in this call.
-        let mut block = None;
         loop {
-            let rest = input.get(at..).unwrap_or(&[]);
-            let begins = self.flags & LINE == 0;
-            let line = if begins { self.request_line(rest, limits) } else { self.field(rest, limits) };
+            let line = self.field(input.get(at..).unwrap_or(&[]), limits);
             let len = match line {
                 Line::Good(len) => len,
                 Line::Last => 2,
-                Line::Short => return self.unfinished(input, limits, Fault::Syntax),
-                Line::Bad(fault) => return self.unfinished(input, limits, fault),
+                Line::Short => return self.unfinished(input, limits, Fault::Syntax).map(|_| None),
+                Line::Bad(fault) => return self.unfinished(input, limits, fault).map(|_| None),
             };
             at = at.wrapping_add(len);
             if at > limits.head_bytes as usize {
-                return Err(if begins { Fault::TargetTooLong } else { Fault::HeadTooLong });
+                return Err(Fault::HeadTooLong);
             }
             self.at = at as u16;
-            if begins {
-                block = Some(at);
-                if let Some((len, facts)) = recent.find(input.get(at..).unwrap_or(&[])) {
-                    let end = at.wrapping_add(len);
-                    if end <= limits.head_bytes as usize && facts.fields <= limits.fields {
-                        self.at = end as u16;
-                        (self.flags, self.fields, self.length) = (self.flags | facts.flags, facts.fields, facts.length);
-                        self.finish()?;
-                        return Ok(true);
-                    }
-                }
-            }
             if let Line::Last = line {
-                let facts = Facts { flags: self.flags & FACTS, fields: self.fields, length: self.length };
-                self.finish()?;
-                if let (Some(from), 0) = (block, facts.flags & SECRET) {
-                    recent.keep(input.get(from..at).unwrap_or(&[]), facts);
-                }
-                return Ok(true);
+                return Ok(Some(Facts { flags: self.flags & FACTS, fields: self.fields, length: self.length }));
             }
         }
     }

@@ -1,7 +1,11 @@
 //! Content types by a name's extension. Text says that it is UTF-8, so that no browser guesses.
 
+/// A content type, by its place in the table of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kind(u8);
+
 /// For names that say nothing.
-pub const UNKNOWN: &str = "application/octet-stream";
+const UNKNOWN: &str = "application/octet-stream";
 
 /// The bit that makes letters small, and leaves digits and dots what they are.
 const SMALL: u64 = u64::from_ne_bytes([0x20; 8]);
@@ -63,21 +67,30 @@ types! {
     "ts" => "video/mp2t",
 }
 
-/// The content type of a path, by what follows the last dot of its last segment; in any case of letters.
-#[inline]
-pub fn of(path: &[u8]) -> &'static str {
-    let word = match path.last_chunk::<8>() {
-        Some(end) => u64::from_be_bytes(*end),
-        None => path.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    // No letter becomes a dot when the bit of small letters is set, and a slash is in no extension.
-    let word = word | SMALL;
-    let dots = word ^ u64::from_ne_bytes([b'.'; 8]);
-    let dots = dots.wrapping_sub(u64::from_ne_bytes([1; 8])) & !dots & u64::from_ne_bytes([0x80; 8]);
-    let bits = dots.trailing_zeros() & !7;
-    let key = word & 1u64.checked_shl(bits).map_or(0, |end| end.wrapping_sub(1));
-    TYPES.iter().find(|of| of.0 == key).map_or(UNKNOWN, |of| of.1)
+impl Kind {
+    /// The content type of a path, by what follows the last dot of its last segment; in any case of letters.
+    pub fn of(path: &[u8]) -> Self {
+        let word = match path.last_chunk::<8>() {
+            Some(end) => u64::from_be_bytes(*end),
+            None => path.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
+        // No letter becomes a dot when the bit of small letters is set, and a slash is in no extension.
+        let word = word | SMALL;
+        let dots = word ^ u64::from_ne_bytes([b'.'; 8]);
+        let dots = dots.wrapping_sub(u64::from_ne_bytes([1; 8])) & !dots & u64::from_ne_bytes([0x80; 8]);
+        let bits = dots.trailing_zeros() & !7;
+        let key = word & 1u64.checked_shl(bits).map_or(0, |end| end.wrapping_sub(1));
+        // Zero is for names that say nothing, which is what memory that was never written says too.
+        TYPES.iter().position(|of| of.0 == key).map_or(Self(0), |at| Self(at.wrapping_add(1) as u8))
+    }
+
+    /// As it is written behind `Content-Type: `.
+    pub fn text(self) -> &'static str {
+        TYPES.get(usize::from(self.0).wrapping_sub(1)).map_or(UNKNOWN, |of| of.1)
+    }
 }
+
+const _: () = assert!(TYPES.len() < u8::MAX as usize);
 
 #[cfg(test)]
 mod tests {
@@ -101,7 +114,7 @@ mod tests {
             ("/x.js", "text/javascript; charset=utf-8"),
             ("/1.m3u8", "application/vnd.apple.mpegurl"),
         ] {
-            assert_eq!(of(path.as_bytes()), kind, "{path}");
+            assert_eq!(Kind::of(path.as_bytes()).text(), kind, "{path}");
         }
     }
 

@@ -106,40 +106,59 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     fn ask(&mut self, head: &mut Head, input: &[u8], out: &mut Outbox<'_>, context: &Context<'_, '_>) -> Asked {
         let Self { files, routes, sites, counts, date, heads, recent, path } = self;
         let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
-        let mut before = *head;
-        let complete = match head.read(input, &site.limits, recent) {
-            Ok(false) => return Asked::Waits,
+        // What is remembered changes only where more of the request is waited for: without room all is read again.
+        let mut now = *head;
+        let complete = match now.read(input, &site.limits, recent) {
+            Ok(false) => {
+                *head = now;
+                return Asked::Waits;
+            }
             complete => complete,
         };
-        let (manner, sending) = (Manner::of(head), Sending::default());
+        let (manner, sending) = (Manner::of(&now), Sending::default());
         let mut answering = Answering { files, routes, counts, date, heads, site, out, sending, manner };
-        if complete.is_ok() && head.expects() && head.length() <= u32::from(site.limits.body_bytes) {
+        if complete.is_ok() && now.expects() && now.length() <= u32::from(site.limits.body_bytes) {
             // Said also where the body is here already: that does not depend on how it was cut.
             if answering.go_on().is_err() {
                 return Asked::NoRoom;
             }
-            head.expect_no_more();
-            before = *head;
+            now.expect_no_more();
+            *head = now;
         }
-        let len = match complete.and_then(|_| body_len(head, input, &site.limits)) {
+        let len = match complete.and_then(|_| body_len(&mut now, input, &site.limits)) {
             Ok(Some(len)) => len,
-            Ok(None) => return Asked::Waits,
+            Ok(None) => {
+                *head = now;
+                return Asked::Waits;
+            }
             Err(fault) => {
                 return match answering.refuse(fault, context.listener()) {
                     Ok(()) => Asked::Last,
-                    Err(NoRoom) => {
-                        *head = before;
-                        Asked::NoRoom
-                    }
+                    Err(NoRoom) => Asked::NoRoom,
                 };
             }
         };
-        match answering.answer(head, input.get(..len).unwrap_or(input), path, context) {
+        match answering.answer(&now, input.get(..len).unwrap_or(input), path, context) {
             Ok(keeps_alive) if answering.sending.is_nothing() => {
                 Asked::Answered(len, if keeps_alive { HttpState::default() } else { HttpState::Closing })
             }
             Ok(keeps_alive) => Asked::Answered(len, HttpState::Sending(answering.sending.followed(keeps_alive))),
             Err(NoRoom) => Asked::NoRoom,
+        }
+    }
+
+    /// Goes on with an answer; what follows once all of it is written.
+    #[inline(never)]
+    fn send_on(&mut self, sending: &mut Sending, out: &mut Outbox<'_>, context: &Context<'_, '_>) -> Option<HttpState> {
+        let site = self.sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
+        match sending.go_on(&mut self.files, &mut self.routes, site, out) {
+            Sent::Some => None,
+            Sent::All if sending.is_last => Some(HttpState::Closing),
+            Sent::All => Some(HttpState::default()),
+            Sent::Broken => {
+                self.counts.count(HttpCounter::Broken);
+                Some(HttpState::Closing)
+            }
         }
     }
 
@@ -181,15 +200,9 @@ impl<F: Files, R: Routes> Service for Http<'_, F, R> {
                 HttpState::Reading(head) => head,
                 HttpState::Closing => return Step::close(input.len()),
                 HttpState::Sending(sending) => {
-                    let site = self.sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
-                    match sending.go_on(&mut self.files, &mut self.routes, site, out) {
-                        Sent::All if sending.is_last => *state = HttpState::Closing,
-                        Sent::All => *state = HttpState::default(),
-                        Sent::Some => return Step::again(used),
-                        Sent::Broken => {
-                            self.counts.count(HttpCounter::Broken);
-                            *state = HttpState::Closing;
-                        }
+                    match self.send_on(sending, out, context) {
+                        Some(next) => *state = next,
+                        None => return Step::again(used),
                     }
                     continue;
                 }

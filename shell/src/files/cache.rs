@@ -7,6 +7,8 @@
 
 use core::ops::Range;
 
+use tidegate_core::http::mime::Kind;
+
 use super::name::{Kept, Key};
 
 /// Bytes of one cell. A file takes whole cells, side by side.
@@ -56,6 +58,7 @@ pub struct Facts {
     pub young: bool,
     /// There is a compressed sibling.
     pub sibling: bool,
+    pub kind: Kind,
 }
 
 /// One path. All zero is a free one.
@@ -167,6 +170,7 @@ impl Cache {
         self.lent.entries[at].readers += 1;
     }
 
+    #[inline]
     pub fn release(&mut self, at: usize) {
         let entry = &mut self.lent.entries[at];
         entry.readers = entry.readers.saturating_sub(1);
@@ -277,6 +281,7 @@ impl Cache {
         }
     }
 
+    #[cold]
     fn free(&mut self, at: usize) {
         let entry = core::mem::take(&mut self.lent.entries[at]);
         let cells = entry.cells_at as usize..(entry.cells_at + entry.cells) as usize;

@@ -37,11 +37,9 @@ impl<'p> Key<'p> {
     pub fn hash(&self, [seed, factor]: [u64; 2]) -> u64 {
         let factor = factor | 1;
         let start = seed ^ (u64::from(self.listener) << 32 | self.path.len() as u64) << 8;
-        let (words, rest) = self.path.as_chunks::<8>();
+        let (words, _) = self.path.as_chunks::<8>();
         let hash = words.iter().fold(start, |hash, word| fold(hash ^ u64::from_le_bytes(*word), factor));
-        // The length has been mixed in, so zeros behind the rest mean nothing else.
-        let rest = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        fold(fold(hash ^ rest, factor), factor)
+        fold(fold(hash ^ last_word(self.path), factor), factor)
     }
 }
 
@@ -71,6 +69,18 @@ impl Kept {
 impl Default for Kept {
     fn default() -> Self {
         Self::NONE
+    }
+}
+
+/// The last eight bytes, or all that there are: of some lengths twice, which tells no less, since the length is known.
+#[inline]
+fn last_word(path: &[u8]) -> u64 {
+    match (path.last_chunk::<8>(), path.first_chunk::<4>(), path.last_chunk::<4>()) {
+        (Some(end), ..) => u64::from_le_bytes(*end),
+        (None, Some(start), Some(end)) => {
+            u64::from(u32::from_le_bytes(*start)) << 32 | u64::from(u32::from_le_bytes(*end))
+        }
+        _ => path.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 

@@ -7,6 +7,7 @@ use tidegate_core::conn::Slot;
 use tidegate_core::dispatch::{Dispatcher, Storage};
 use tidegate_core::event::{Event, Interest, Ready, Token};
 use tidegate_core::files::{Ask, File, Files, OpenError, Opened, ReadError};
+use tidegate_core::http::mime;
 use tidegate_core::listen::Rules;
 use tidegate_core::net::{Answer, Gone, Net, Peer};
 use tidegate_core::pool::Mark;
@@ -27,19 +28,23 @@ tidegate_core::service_set! {
 }
 
 /// One file of 1 KiB, found as in a cache.
-pub struct OneFile(pub [u8; 1024]);
+pub struct OneFile {
+    pub bytes: [u8; 1024],
+    pub kind: mime::Kind,
+}
 
 impl Files for OneFile {
     fn open(&mut self, ask: Ask<'_>) -> Result<Opened, OpenError> {
         if ask.path != b"1k.txt" {
             return Err(OpenError::NotFound);
         }
-        let (len, modified_s, version) = (self.0.len() as u64, 1_700_000_000, 0x1234_5678_9abc_def0);
-        Ok(Opened::File(File { id: 0, len, modified_s, version, gzip: false, varies: false, by_net: false }))
+        let (len, modified_s, version) = (self.bytes.len() as u64, 1_700_000_000, 0x1234_5678_9abc_def0);
+        let kind = self.kind;
+        Ok(Opened::File(File { id: 0, len, modified_s, version, kind, gzip: false, varies: false, by_net: false }))
     }
 
     fn read(&mut self, _: u32, offset: u64, into: &mut [u8]) -> Result<usize, ReadError> {
-        let rest = self.0.get(offset as usize..).ok_or(ReadError)?;
+        let rest = self.bytes.get(offset as usize..).ok_or(ReadError)?;
         let n = rest.len().min(into.len());
         into[..n].copy_from_slice(&rest[..n]);
         Ok(n)
@@ -114,8 +119,8 @@ pub struct Rig<S: Service<State: 'static>> {
 
 /// All services, the listener's of this kind.
 pub fn shipped(kind: Kind) -> Shipped<'static> {
-    let mut services =
-        Shipped::new(Echo, Discard, Http::new(OneFile([b'x'; 1024]), (), &[], Box::leak(Box::default())));
+    let file = OneFile { bytes: [b'x'; 1024], kind: mime::Kind::of(b"1k.txt") };
+    let mut services = Shipped::new(Echo, Discard, Http::new(file, (), &[], Box::leak(Box::default())));
     assert!(services.assign(0, kind));
     services
 }

@@ -81,7 +81,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
                 Some((route, fixed)) if reads => self.fixed(route, fixed),
                 Some(_) if request.method == Method::Options => self.options(),
                 Some(_) => self.short(Status::MethodNotAllowed, &[ALLOW]),
-                None => match self.route(&request, reads)? {
+                None => match if self.routes.serves(request.listener) { self.route(&request, reads)? } else { None } {
                     Some(answered) => Ok(answered),
                     None if reads => self.get(&request),
                     None if request.method == Method::Options => self.options(),
@@ -188,7 +188,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     }
 
     /// Asks the program's routes; `None` if they leave it to the files.
-    #[inline]
+    #[inline(never)]
     fn route(&mut self, request: &Request<'_>, reads: bool) -> Result<Option<(Status, u64)>, NoRoom> {
         let before = self.out.written();
         // What may change something is asked once, so with all the room there can be.

@@ -10,7 +10,6 @@ use crate::http::counts::HttpCounter;
 use crate::http::date;
 use crate::http::etag;
 use crate::http::head::Method;
-use crate::http::mime;
 use crate::http::range::{self, Ranged};
 use crate::http::response::Response;
 use crate::http::status::Status;
@@ -27,24 +26,35 @@ struct Part {
 
 impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     /// Answers a `GET` or `HEAD` with what its path names.
-    #[inline]
+    // Of its own, so that what a file needs and what a request needs do not fight for registers.
+    #[inline(never)]
     pub fn get(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
-        let opened = match request.path.ends_with(b"/") {
+        let mut status = Status::Ok;
+        let mut opened = match request.path.ends_with(b"/") {
             false => self.open(request, request.path),
             true => self.open_index(request),
         };
+        if opened == Err(OpenError::NotFound) {
+            (status, opened) = (Status::NotFound, self.open_error_page(request));
+        }
         match opened {
-            Ok(Opened::File(file)) => self.file(request, file, Status::Ok),
+            Ok(Opened::File(file)) => self.file(request, file, status),
             Ok(Opened::Directory) => self.directory(request),
             Err(error) => self.unopened(request, error),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn open(&mut self, request: &Request<'_>, path: &[u8]) -> Result<Opened, OpenError> {
         let path = path.get(1..).unwrap_or(&[]);
         let gzip = request.head.accepts_gzip();
         self.files.open(Ask { listener: request.listener, path, gzip, now_ms: request.now_ms })
+    }
+
+    /// Opens what was not asked for by this name.
+    #[cold]
+    fn open_other(&mut self, request: &Request<'_>, path: &[u8]) -> Result<Opened, OpenError> {
+        self.open(request, path)
     }
 
     /// A directory is its index.
@@ -55,10 +65,21 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         if index.is_empty() || path.extend_from_slice(request.path).is_err() || path.extend_from_slice(index).is_err() {
             return Err(OpenError::NotFound);
         }
-        match self.open(request, &path)? {
+        match self.open_other(request, &path)? {
             Opened::File(file) => Ok(Opened::File(file)),
             // The index of a directory is a file, or there is none.
             Opened::Directory => Err(OpenError::NotFound),
+        }
+    }
+
+    /// The site's own page, if it has one and it can be opened.
+    #[cold]
+    fn open_error_page(&mut self, request: &Request<'_>) -> Result<Opened, OpenError> {
+        let path = self.site.not_found.as_bytes();
+        let opened = if path.is_empty() { Err(OpenError::NotFound) } else { self.open_other(request, path) };
+        match opened {
+            Ok(Opened::File(file)) => Ok(Opened::File(file)),
+            _ => Err(OpenError::NotFound),
         }
     }
 
@@ -85,7 +106,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
     #[cold]
     fn unopened(&mut self, request: &Request<'_>, error: OpenError) -> Result<(Status, u64), NoRoom> {
         match error {
-            OpenError::NotFound => self.not_found(request),
+            OpenError::NotFound => self.short(Status::NotFound, &[]),
             OpenError::Forbidden => self.short(Status::Forbidden, &[]),
             OpenError::Failed => self.short(Status::InternalServerError, &[]),
             OpenError::Full => {
@@ -99,43 +120,40 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         }
     }
 
-    /// The site's own page, if it has one and it can be opened.
-    fn not_found(&mut self, request: &Request<'_>) -> Result<(Status, u64), NoRoom> {
-        let path = self.site.not_found.as_bytes();
-        let opened = if path.is_empty() { Err(OpenError::NotFound) } else { self.open(request, path) };
-        match opened {
-            Ok(Opened::File(file)) => self.file(request, file, Status::NotFound),
-            _ => self.short(Status::NotFound, &[]),
-        }
-    }
-
     /// Sends an open file; it is given back here, or by whoever sends the rest.
     #[inline]
     fn file(&mut self, request: &Request<'_>, file: File, status: Status) -> Result<(Status, u64), NoRoom> {
         let from = self.out.written();
-        let answered = self.head_of_file(request, &file, status);
-        let part = match answered {
-            Ok(Part { status, len, .. }) if self.manner.head_only || len == 0 => {
-                self.files.release(file.id);
-                return Ok((status, len));
+        let answered = match self.head_of_file(request, &file, status) {
+            Ok(part) if self.manner.head_only || part.len == 0 || self.copied(&file, part) => {
+                Ok((part.status, part.len))
             }
-            Ok(part) => part,
-            Err(refused) => {
-                self.files.release(file.id);
-                return refused;
-            }
+            Ok(part) => return self.begin(&file, part, from),
+            Err(refused) => refused,
         };
-        let Part { status, first, len } = part;
-        // Nearly always it fits, and is all there at once.
-        if len <= COPY_BYTES_MAX && len <= self.out.room() as u64 {
-            let read = self.out.fill(len as usize, |into| self.files.read(file.id, first, into)).unwrap_or(0) as u64;
-            if read == len {
-                self.files.release(file.id);
-                return Ok((status, len));
-            }
-            self.out.truncate(self.out.written().saturating_sub(read as usize));
+        self.files.release(file.id);
+        answered
+    }
+
+    /// Copies all of a part behind its head. Nearly always it fits, and is all there at once.
+    #[inline]
+    fn copied(&mut self, file: &File, part: Part) -> bool {
+        if part.len > COPY_BYTES_MAX || part.len > self.out.room() as u64 {
+            return false;
         }
-        let mut sending = Sending::file(file.id, first, len, file.by_net);
+        let head = self.out.written();
+        let len = part.len as usize;
+        let read = self.out.fill(len, |into| self.files.read(file.id, part.first, into)).unwrap_or(0);
+        if read < len {
+            self.out.truncate(head);
+        }
+        read == len
+    }
+
+    /// Begins to send a part that takes more than one step. What was written from `from` on can still be taken back.
+    #[cold]
+    fn begin(&mut self, file: &File, part: Part, from: usize) -> Result<(Status, u64), NoRoom> {
+        let mut sending = Sending::file(file.id, part.first, part.len, file.by_net);
         match sending.go_on(self.files, self.routes, self.site, self.out) {
             Sent::All => {}
             // Nothing has left yet: the client can still be told.
@@ -146,7 +164,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
             }
             Sent::Some => self.sending = sending,
         }
-        Ok((status, len))
+        Ok((part.status, part.len))
     }
 
     /// Writes the head for a file: the part that follows, or what was answered instead.
@@ -157,19 +175,16 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         file: &File,
         status: Status,
     ) -> Result<Part, Result<(Status, u64), NoRoom>> {
-        let name = if status == Status::Ok { request.path } else { self.site.not_found.as_bytes() };
-        let name = if name.ends_with(b"/") { self.site.index.as_bytes() } else { name };
-        let kind = mime::of(name);
         let whole = Part { status, first: 0, len: file.len };
         let is_usual = status == Status::Ok && self.manner.keeps_alive && !self.manner.old;
         if !is_usual || request.head.is_conditional() || request.head.has_range() {
-            return self.new_head(request, file, kind, whole, None);
+            return self.new_head(request, file, whole, None);
         }
-        let key = Key::of(file, kind, self.date.now_s());
+        let key = Key::of(file, self.date.now_s());
         match self.heads.get(&key) {
             Some(head) if self.out.write(head) => Ok(whole),
             Some(_) => Err(Err(NoRoom)),
-            None => self.new_head(request, file, kind, whole, Some(key)),
+            None => self.new_head(request, file, whole, Some(key)),
         }
     }
 
@@ -179,7 +194,6 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
         &mut self,
         request: &Request<'_>,
         file: &File,
-        kind: &'static str,
         mut part: Part,
         key: Option<Key>,
     ) -> Result<Part, Result<(Status, u64), NoRoom>> {
@@ -221,7 +235,7 @@ impl<F: Files, R: Routes> Answering<'_, '_, '_, F, R> {
                 response.number(part.first.saturating_add(part.len).saturating_sub(1)).say(b"/").number(file.len);
                 response.say(b"\r\n");
             }
-            response.say(b"Content-Type: ").put(kind.as_bytes()).say(b"\r\n").length(part.len);
+            response.say(b"Content-Type: ").put(file.kind.text().as_bytes()).say(b"\r\n").length(part.len);
         }
         if !response.end() {
             return Err(Err(NoRoom));

@@ -4,6 +4,7 @@
 //! everything a head says is in its key.
 
 use crate::files::File;
+use crate::http::mime::Kind;
 
 /// Places; files that are asked for at the same time spread over them by their version.
 const PLACES: usize = 8;
@@ -18,16 +19,15 @@ pub(super) struct Key {
     len: u64,
     modified_s: i64,
     now_s: i64,
-    kind: usize,
+    kind: Kind,
     coding: (bool, bool),
 }
 
 impl Key {
-    /// `kind` from the table of types, so that its place stands for its text.
     #[inline]
-    pub fn of(file: &File, kind: &'static str, now_s: i64) -> Self {
-        let File { version, len, modified_s, gzip, varies, .. } = *file;
-        Self { version, len, modified_s, now_s, kind: kind.as_ptr().addr(), coding: (gzip, varies) }
+    pub fn of(file: &File, now_s: i64) -> Self {
+        let File { version, len, modified_s, kind, gzip, varies, .. } = *file;
+        Self { version, len, modified_s, now_s, kind, coding: (gzip, varies) }
     }
 }
 
@@ -65,27 +65,27 @@ impl Heads {
 mod tests {
     use super::*;
 
-    const FILE: File = File { id: 1, len: 2, modified_s: 3, version: 4, gzip: false, varies: false, by_net: false };
-
     #[test]
     fn a_head_is_found_only_by_all_it_depends_on() {
+        let kind = Kind::of(b"a.txt");
+        let file = File { id: 1, len: 2, modified_s: 3, version: 4, kind, gzip: false, varies: false, by_net: false };
         let mut heads = Heads::new();
-        let key = Key::of(&FILE, "a/b", 9);
+        let key = Key::of(&file, 9);
         assert_eq!(heads.get(&key), None);
         heads.keep(key, b"head");
-        assert_eq!(heads.get(&Key::of(&File { id: 7, ..FILE }, "a/b", 9)), Some(&b"head"[..]));
+        assert_eq!(heads.get(&Key::of(&File { id: 7, ..file }, 9)), Some(&b"head"[..]));
         for other in [
-            Key::of(&File { len: 3, ..FILE }, "a/b", 9),
-            Key::of(&File { modified_s: 4, ..FILE }, "a/b", 9),
-            Key::of(&File { version: 4 + PLACES as u64, ..FILE }, "a/b", 9),
-            Key::of(&File { gzip: true, ..FILE }, "a/b", 9),
-            Key::of(&File { varies: true, ..FILE }, "a/b", 9),
-            Key::of(&FILE, "c/d", 9),
-            Key::of(&FILE, "a/b", 10),
+            Key::of(&File { len: 3, ..file }, 9),
+            Key::of(&File { modified_s: 4, ..file }, 9),
+            Key::of(&File { version: 4 + PLACES as u64, ..file }, 9),
+            Key::of(&File { gzip: true, ..file }, 9),
+            Key::of(&File { kind: Kind::of(b"a.css"), ..file }, 9),
+            Key::of(&File { varies: true, ..file }, 9),
+            Key::of(&file, 10),
         ] {
             assert!(heads.get(&other).is_none());
         }
-        heads.keep(Key::of(&FILE, "a/b", 10), &[0; HEAD_BYTES + 1]);
+        heads.keep(Key::of(&file, 10), &[0; HEAD_BYTES + 1]);
         assert_eq!(heads.get(&key), Some(&b"head"[..]), "what is too long is not kept");
     }
 }

@@ -91,6 +91,11 @@ impl<'m, B: Board> Pages<'m, B> {
 }
 
 impl<B: Board> Routes for Pages<'_, B> {
+    #[inline]
+    fn serves(&self, listener: usize) -> bool {
+        matches!(self.access.get(listener), Some(Access::Only(_)))
+    }
+
     fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Answered {
         let Some(Access::Only(allow)) = self.access.get(request.listener) else { return Answered::No };
         if !matches!(request.method, Method::Get | Method::Head) {

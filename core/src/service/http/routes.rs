@@ -101,6 +101,12 @@ pub enum Answered {
 
 /// The hook for a program's own routes.
 pub trait Routes {
+    /// Whether anything of this listener may be answered here; where not, nothing is asked.
+    #[inline]
+    fn serves(&self, _listener: usize) -> bool {
+        true
+    }
+
     /// Answers a request. Called once for each, unless a `GET` or `HEAD` has to be asked again for want of room.
     fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Answered;
 
@@ -117,6 +123,11 @@ pub trait Routes {
 
 /// No routes.
 impl Routes for () {
+    #[inline]
+    fn serves(&self, _: usize) -> bool {
+        false
+    }
+
     #[inline]
     fn answer(&mut self, _: &Request<'_>, _: &mut Reply<'_>) -> Answered {
         Answered::No

@@ -12,7 +12,7 @@ use tidegate_core::http::range::{self, Ranged};
 use tidegate_core::http::recent::Recent;
 use tidegate_core::http::response::{DateLine, Response};
 use tidegate_core::http::status::Status;
-use tidegate_core::http::{accept, date, etag, mime, target};
+use tidegate_core::http::{accept, date, etag, mime::Kind, target};
 use tidegate_core::service::Outbox;
 use tidegate_core::service::http::{Access, Answered, Http, HttpCounter, Pages, Piece, Reply, Request, Routes, Site};
 use tidegate_core::stats::Stats;
@@ -175,7 +175,7 @@ pub extern "C" fn http_chunks(chunks: &mut Chunks, input: Lent<u8>) -> isize {
 #[unsafe(no_mangle)]
 pub extern "C" fn http_path(target: Lent<u8>, into: Lent<u8>) -> isize {
     match target::path(target.get(), into.get()) {
-        Ok(path) => (path.path.len() ^ path.query.map_or(0, <[u8]>::len) ^ mime::of(path.path).len()) as isize,
+        Ok(path) => (path.path.len() ^ path.query.map_or(0, <[u8]>::len) ^ Kind::of(path.path).text().len()) as isize,
         Err(refused) => -(refused as isize) - 1,
     }
 }
