@@ -304,7 +304,7 @@ impl<'m, N: Net, S: Service> Dispatcher<'m, N, S> {
                 break;
             };
             log::warn!(
-                "all {} blocks taken ([Memory] Blocks): closing their longest holder",
+                "all {} blocks but the reserve taken ([Memory] Blocks): closing their longest holder",
                 self.kit.blocks.capacity()
             );
             self.close(net, token, at, Reason::BlocksDry);

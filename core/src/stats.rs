@@ -81,6 +81,8 @@ named_enum! {
         Drained = "drained",
         /// Still busy when the server stopped.
         Stopped = "stopped",
+        /// Alive when its worker died without a word. Counted by whoever adds up.
+        WorkerLost = "worker_lost",
     }
 }
 
@@ -254,7 +256,10 @@ impl Stats {
         ] {
             ours.set(ours.get().wrapping_add(theirs.get()));
         }
-        if !gone {
+        if gone {
+            let lost = self.closed.get(Reason::WorkerLost as usize);
+            lost.iter().for_each(|count| count.set(count.get().wrapping_add(other.taken().into())));
+        } else {
             self.blocks_taken.set(self.blocks_taken.get().wrapping_add(other.blocks_taken.get()));
         }
         self.blocks_peak.set(self.blocks_peak.get().max(other.blocks_peak.get()));

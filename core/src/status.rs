@@ -53,8 +53,11 @@ pub struct Facts {
     /// Workers started in place of dead ones.
     pub respawns: u64,
     pub pid: u32,
-    /// Configurations taken since the first.
+    /// Configurations taken since the first, and those that were not.
     pub reloads: u32,
+    pub reloads_refused: u32,
+    /// Upgrades that did not come to be. One that does ends this server.
+    pub upgrades_failed: u32,
     pub workers_live: u32,
     pub workers_wanted: u32,
     /// Workers among the living that finish their connections and leave.

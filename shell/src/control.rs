@@ -2,6 +2,7 @@
 //! the running server says how it is.
 
 mod ask;
+mod outcome;
 mod server;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::exit::{self, Failure};
 use crate::os::file::PidFile;
 
 pub use ask::status;
+pub use outcome::carry_out;
 pub use server::ControlSocket;
 
 /// The word for each form of the report. A client writes one, with a line end behind it or the end of its direction,
@@ -49,7 +51,7 @@ impl Request {
 }
 
 /// Sends the request to whoever holds this pid file. A file nobody holds is never trusted.
-pub fn signal(pid_file: Option<&Path>, request: Request) -> Result<(), Failure> {
+fn signal(pid_file: Option<&Path>, request: Request) -> Result<(), Failure> {
     let Some(path) = pid_file else {
         return Err(Failure::new(
             exit::CONFIG,

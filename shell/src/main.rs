@@ -62,7 +62,7 @@ fn act(options: &Options) -> Result<u8, Failure> {
             if matches!(request, control::Request::Reload | control::Request::Upgrade) {
                 price::check(&loaded.settings, &Machine::here(), &loaded.name)?;
             }
-            control::signal(loaded.settings.process.pid_file.as_deref(), request)?;
+            control::carry_out(&loaded.settings, request)?;
         }
         Action::Status => {
             let form = if options.json { Form::Json } else { Form::Text };

@@ -295,10 +295,19 @@ impl<'a> Master<'a> {
             Tell::Kill => Kill::KILL,
         };
         let Some(pid) = self.pids.get(usize::from(slot)).copied().flatten() else { return };
+        if tell == Tell::Kill {
+            report(Severity::Warn, None, format_args!("worker {slot} did not leave when it was told to: killed"));
+        }
         // Gone already is no failure: its end is about to be collected.
         if let Err(errno) = kill_process(pid, signal) {
             report(Severity::Alert, Some(errno), format_args!("cannot signal worker {slot}"));
         }
+    }
+
+    /// Puts on the board at once what cannot be read off the supervisor.
+    fn count(&mut self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.facts);
+        self.board.tell(self.facts);
     }
 
     /// Puts on the board what changed of what only this process knows.

@@ -128,6 +128,8 @@ pub struct Price {
     /// Descriptors a worker needs, and may have.
     pub files: u64,
     pub files_max: u64,
+    /// `[Memory] Limit`; 0 is none.
+    pub limit_bytes: u64,
     pub log: log::Log,
 }
 
@@ -165,6 +167,7 @@ impl Price {
             idle_bytes,
             busy_bytes: idle_bytes + held * shape.block_bytes as u64,
             files: files_needed(settings).into(),
+            limit_bytes: settings.memory.limit_bytes,
             files_max: match settings.process.open_files {
                 0 => machine.open_files,
                 open_files => machine.open_files.min(open_files.into()),

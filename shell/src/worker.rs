@@ -200,7 +200,8 @@ fn run_loop(
                         title::set("tidegate: worker process is shutting down");
                     }
                     dispatcher.stop_accepting(net, now_ms);
-                    dispatcher.service().http.routes.pages.draining = true;
+                    let http = &mut dispatcher.service().http;
+                    (http.draining, http.routes.pages.draining) = (true, true);
                     drain_at = Some(now_ms.saturating_add(GREETING_MS));
                     drain_by = Some(if drain_ms == 0 { u64::MAX } else { now_ms.saturating_add(drain_ms) });
                 }

@@ -11,7 +11,7 @@ const SECONDS: &str = "TIDEGATE_ATTACK_S";
 /// Attackers; more than there are blocks, fewer than there are slots.
 const ATTACKERS: &str = "800";
 /// What `at once` means on a machine with other things to do.
-const AT_ONCE: Duration = Duration::from_millis(500);
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Runs one kind of attack; what the attacker saw and how long others waited are printed.
 fn attack(kind: &str, path: &str, words: &[&str]) {

@@ -70,5 +70,5 @@ fn with_fewer_blocks_than_half_requests_whole_ones_are_still_answered_at_once() 
         }
     }
     assert_eq!(other.get("/1k.txt").body.len(), 1_024);
-    assert!(web.stop().contains("blocks taken ([Memory] Blocks)"));
+    assert!(web.stop().contains("blocks but the reserve taken ([Memory] Blocks)"));
 }

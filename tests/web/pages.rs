@@ -118,7 +118,7 @@ fn health_is_a_word_until_the_worker_drains_and_then_a_503_on_the_same_connectio
     assert!(!is_gone(worker));
     kept.send("\r\n");
     let ill = kept.answer(false);
-    assert_eq!((ill.status, ill.text()), (503, "draining\n"));
+    assert_eq!((ill.status, ill.text(), ill.field("Connection")), (503, "draining\n", Some("close")));
     assert_eq!(kept.rest(), b"", "and the connection ends");
     web.rig.ended();
 }
@@ -127,11 +127,11 @@ fn health_is_a_word_until_the_worker_drains_and_then_a_503_on_the_same_connectio
 fn who_is_not_in_status_allow_gets_403_for_the_pages_and_everything_else() {
     let web = Web::start("Status = on\nStatusAllow = 192.0.2.0/24");
     let mut client = web.connect();
-    for path in ["/status", "/status.json", "/metrics"] {
+    for path in ["/status", "/status.json", "/metrics", "/healthz"] {
         let answer = client.get(path);
         assert_eq!((answer.status, answer.text()), (403, "403 Forbidden (StatusAllow)\n"), "{path}");
     }
-    assert_eq!((client.get("/healthz").status, client.get("/").text()), (200, "<p>start</p>\n"));
+    assert_eq!(client.get("/").text(), "<p>start</p>\n");
     assert_eq!((client.get("/1k.txt").body.len(), client.get("/status/").status), (1_024, 404));
     web.stop();
     let web = Web::start("Status = on\nStatusAllow = 192.0.2.0/24, 127.0.0.1");

@@ -45,6 +45,8 @@ pub struct Http<'m, F, R = ()> {
     pub routes: R,
     sites: &'m [Site<'m>],
     counts: &'m Counts,
+    /// Whether every answer is the last of its connection, as the world is about to leave.
+    pub draining: bool,
     date: DateLine,
     heads: Heads,
     recent: Recent,
@@ -90,6 +92,7 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
             routes,
             sites,
             counts,
+            draining: false,
             date: DateLine::NEW,
             heads: Heads::new(),
             recent: Recent::new(),
@@ -104,7 +107,7 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
     /// Reads the next request and answers it if it is complete.
     #[inline]
     fn ask(&mut self, head: &mut Head, input: &[u8], out: &mut Outbox<'_>, context: &Context<'_, '_>) -> Asked {
-        let Self { files, routes, sites, counts, date, heads, recent, path } = self;
+        let Self { files, routes, sites, counts, draining, date, heads, recent, path } = self;
         let site = sites.get(context.listener()).unwrap_or(&Site::DEFAULT);
         // What is remembered changes only where more of the request is waited for: without room all is read again.
         let mut now = *head;
@@ -115,7 +118,8 @@ impl<'m, F: Files, R: Routes> Http<'m, F, R> {
             }
             complete => complete,
         };
-        let (manner, sending) = (Manner::of(&now), Sending::default());
+        let (mut manner, sending) = (Manner::of(&now), Sending::default());
+        manner.keeps_alive &= !*draining;
         let mut answering = Answering { files, routes, counts, date, heads, site, out, sending, manner };
         if complete.is_ok() && now.expects() && now.length() <= u32::from(site.limits.body_bytes) {
             // Said also where the body is here already: that does not depend on how it was cut.

@@ -35,9 +35,11 @@ fn head<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::E
     quoted(out, status.configuration)?;
     uwrite!(
         out,
-        ",\"reloads\":{},\"last_reload_failed\":{},\"upgrading\":{},\"last_upgrade_failed\":{},\"parked\":{},\"workers\":{{\"live\":{},\"wanted\":{},\
+        ",\"reloads\":{},\"reloads_refused\":{},\"upgrades_failed\":{},\"last_reload_failed\":{},\"upgrading\":{},\"last_upgrade_failed\":{},\"parked\":{},\"workers\":{{\"live\":{},\"wanted\":{},\
          \"draining\":{},\"respawns\":{}}},\"listeners\":[",
         n(facts.reloads),
+        n(facts.reloads_refused),
+        n(facts.upgrades_failed),
         facts.reload_failed,
         facts.upgrading,
         facts.upgrade_failed,

@@ -73,6 +73,12 @@ const FAMILIES: &[Family] = &[
     gauge("workers", "Worker processes.", Samples::Workers),
     counter("respawns_total", "Workers started in place of dead ones.", Samples::One(|s| s.facts.respawns)),
     counter("reloads_total", "Configurations taken since the first.", Samples::One(|s| s.facts.reloads.into())),
+    counter(
+        "reloads_refused_total",
+        "Configurations that were not taken.",
+        Samples::One(|s| s.facts.reloads_refused.into()),
+    ),
+    counter("upgrades_failed_total", "Upgrades that failed.", Samples::One(|s| s.facts.upgrades_failed.into())),
     gauge("last_reload_failed", "Whether the last reload was refused.", Samples::One(|s| s.facts.reload_failed.into())),
     gauge("last_upgrade_failed", "Whether the last upgrade failed.", Samples::One(|s| s.facts.upgrade_failed.into())),
     gauge("parked", "Whether nobody is served until a reload.", Samples::One(|s| s.facts.parked.into())),

@@ -13,11 +13,11 @@ use std::path::Path;
 
 use rustix::io::{self, Errno};
 
-use super::budget::{self, Budget};
+use super::RETRY_MS;
+use super::budget::{self, Budget, Share};
 use super::line::LINE_BYTES_MAX;
 use super::lost::Lost;
 use super::rotate::{self, Names, Turned};
-use super::{RETRY_MS, Severity};
 use crate::os::logfile::Owner;
 use crate::os::{file, logfile};
 
@@ -82,14 +82,14 @@ impl File {
     }
 
     /// Adds one line.
-    pub fn write(&mut self, severity: Severity, line: &[u8], now_ms: u64, keeps: bool) -> Result<(), Lost> {
+    pub fn write(&mut self, share: Share, line: &[u8], now_ms: u64, keeps: bool) -> Result<(), Lost> {
         self.find(now_ms)?;
         let regular = self.make_room(line.len(), keeps)?;
         let Some(file) = &self.file else { return Err(Lost::Absent(Errno::NOENT)) };
         if !regular {
             return file::write_line(file, line).map_err(Lost::Refused);
         }
-        if self.budget.is_some_and(|budget| !budget.take(budget::word(), line.len(), severity, now_ms)) {
+        if self.budget.is_some_and(|budget| !budget.take(budget::word(), line.len(), share, now_ms)) {
             return Err(Lost::Spent);
         }
         let whole = logfile::write_line(file, line, self.torn).map_err(Lost::Refused)?;
@@ -114,8 +114,8 @@ impl File {
     }
 
     /// Whether so many bytes may be written now, as far as `MaxDaily` goes.
-    pub fn may_spend(&self, bytes: usize, severity: Severity, now_ms: u64) -> bool {
-        self.budget.is_none_or(|budget| budget.has(budget::word(), bytes, severity, now_ms))
+    pub fn may_spend(&self, bytes: usize, share: Share, now_ms: u64) -> bool {
+        self.budget.is_none_or(|budget| budget.has(budget::word(), bytes, share, now_ms))
     }
 
     /// Goes on with what is open if this is not.

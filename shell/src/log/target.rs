@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::io::{self, Errno};
 
 use super::Severity;
-use super::budget::Budget;
+use super::budget::{Budget, Share};
 use super::file::{Bound, File};
 use super::form::Form;
 use super::line::Line;
@@ -56,7 +56,7 @@ impl Target {
             Kind::File(file) if line.severity != Severity::Stderr => {
                 let mut formed = Form::Dated.line(line.severity, line.role, line.body);
                 let bytes = formed.finish(line.body, b"\n");
-                file.write(line.severity, bytes, now_ms, line.keeps)
+                file.write(line.share, bytes, now_ms, line.keeps)
             }
             _ => line.write_stderr(),
         }
@@ -69,7 +69,7 @@ impl Target {
         let bytes = formed.finish(line.body, b"\n");
         match &mut self.0 {
             Kind::Stderr => logfile::write_stderr(bytes).map_err(Lost::Refused),
-            Kind::File(file) => file.write(line.severity, bytes, now_ms, line.keeps),
+            Kind::File(file) => file.write(line.share, bytes, now_ms, line.keeps),
             Kind::Syslog(_) => self.write(line, now_ms),
         }
     }
@@ -107,9 +107,9 @@ impl Target {
         }
     }
 
-    pub(super) fn may_spend(&self, bytes: usize, severity: Severity, now_ms: u64) -> bool {
+    pub(super) fn may_spend(&self, bytes: usize, share: Share, now_ms: u64) -> bool {
         match &self.0 {
-            Kind::File(file) => file.may_spend(bytes, severity, now_ms),
+            Kind::File(file) => file.may_spend(bytes, share, now_ms),
             _ => true,
         }
     }
@@ -150,6 +150,7 @@ pub(super) struct Written<'a> {
     pub stderr: Form,
     /// Whether this process may rename a file.
     pub keeps: bool,
+    pub share: Share,
 }
 
 impl Written<'_> {

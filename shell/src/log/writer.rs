@@ -1,6 +1,7 @@
 //! One process's log: what becomes of each line, from its call site to the target, and the words about those that were
 //! not written. Time is an argument.
 
+use super::budget::Share;
 use super::form::Form;
 use super::line::Line;
 use super::lost::Lost;
@@ -12,6 +13,8 @@ use crate::os::errno;
 
 /// Between two tries to tell what was lost, while no line comes that would tell it.
 const TELL_MS: u64 = 10_000;
+/// Between two words about a day's share that is used up.
+const SPENT_MS: u64 = 60 * 60 * 1_000;
 /// What a line may need, to have its share of `MaxDaily` together with a word that comes before it.
 const LINE_BYTES_LIKELY: usize = 256;
 
@@ -26,6 +29,8 @@ pub struct Writer {
     lost: u64,
     why: Lost,
     tell_at_ms: u64,
+    /// Until when nothing more is said about `MaxDaily`.
+    spent_told_to_ms: u64,
 }
 
 impl Writer {
@@ -39,6 +44,7 @@ impl Writer {
             lost: 0,
             why: Lost::Full,
             tell_at_ms: 0,
+            spent_told_to_ms: 0,
         }
     }
 
@@ -67,7 +73,7 @@ impl Writer {
 
     /// Writes a line that has a form of its own.
     pub fn write_bare(&mut self, body: &Line, now_ms: u64) {
-        let written = self.written(Severity::Info, body);
+        let written = Written { share: Share::Access, ..self.written(Severity::Info, body) };
         if let Err(why) = self.target.write_bare(&written, now_ms) {
             self.lose(why, now_ms);
         }
@@ -118,7 +124,7 @@ impl Writer {
     }
 
     fn may_tell(&self, now_ms: u64) -> bool {
-        self.lost == 0 && self.target.may_spend(2 * LINE_BYTES_LIKELY, Severity::Warn, now_ms)
+        self.lost == 0 && self.target.may_spend(2 * LINE_BYTES_LIKELY, Share::of(Severity::Warn, self.role), now_ms)
     }
 
     fn tell_owed(&mut self, owed: &Owed, now_ms: u64) {
@@ -160,7 +166,7 @@ impl Writer {
         }
         // As severe as the line it comes before, so that it has that one's share of `MaxDaily`.
         let severity = severity.clamp(Severity::Error, Severity::Warn);
-        if !self.target.may_spend(LINE_BYTES_LIKELY + bytes, severity, now_ms) {
+        if !self.target.may_spend(LINE_BYTES_LIKELY + bytes, Share::of(severity, self.role), now_ms) {
             return Err(Lost::Spent);
         }
         let mut told = Line::new();
@@ -171,12 +177,27 @@ impl Writer {
     }
 
     fn lose(&mut self, why: Lost, now_ms: u64) {
-        if self.lost == 0 {
+        let is_first = self.lost == 0;
+        if is_first {
             self.tell_at_ms = now_ms.saturating_add(TELL_MS);
         }
         self.lost = self.lost.saturating_add(1);
         self.why = why;
-        tally::add(What::Lost);
+        // A limit, and not that writing failed.
+        tally::add(if why == Lost::Spent { What::LeftOut } else { What::Lost });
+        if is_first && why == Lost::Spent && now_ms >= self.spent_told_to_ms {
+            self.spent_told_to_ms = now_ms.saturating_add(SPENT_MS);
+            self.tell_spent(now_ms);
+        }
+    }
+
+    /// Says at once that lines like the last one are only counted from now on; out of what is kept from them.
+    fn tell_spent(&mut self, now_ms: u64) {
+        let mut told = Line::new();
+        told.write_escaped(format_args!("[Log] MaxDaily leaves nothing for lines like the last: they are counted"));
+        let written = Written { share: Share::All, ..self.written(Severity::Warn, &told) };
+        // With nothing left at all, the count says it.
+        let _ = self.target.write(&written, now_ms);
     }
 
     fn tell_emptied(&mut self, now_ms: u64) {
@@ -198,7 +219,8 @@ impl Writer {
 
     fn written<'a>(&self, severity: Severity, body: &'a Line) -> Written<'a> {
         let keeps = self.role != Role::Worker;
-        Written { severity, role: self.role.name(), body, stderr: self.stderr, keeps }
+        let share = Share::of(severity, self.role);
+        Written { severity, role: self.role.name(), body, stderr: self.stderr, keeps, share }
     }
 }
 

@@ -37,6 +37,7 @@ impl Master<'_> {
                 privilege::tell(&self.settings);
             }
             Err(failure) => {
+                self.count(|facts| facts.reloads_refused = facts.reloads_refused.wrapping_add(1));
                 log::report_lines(Severity::Error, &failure.text);
                 report(Severity::Error, None, format_args!("reload failed; the old configuration stays in force"));
             }
@@ -68,8 +69,7 @@ impl Master<'_> {
         log::set_level(settings.log.level);
         start::limit_open_files(&settings);
         self.board.rename(&board::moved(&self.settings.sockets, &settings.sockets));
-        self.facts.reloads = self.facts.reloads.wrapping_add(1);
-        self.board.tell(self.facts);
+        self.count(|facts| facts.reloads = facts.reloads.wrapping_add(1));
         self.held.filter = privilege::filter(&settings);
         self.settings = settings;
         Ok(self.held.listeners.change(staged))

@@ -44,6 +44,7 @@ impl Master<'_> {
     /// Starts the successor, unless one is on its way already.
     pub(super) fn upgrade(&mut self, now_ms: u64) {
         if self.supervisor.upgrading() {
+            self.count(|facts| facts.upgrades_failed = facts.upgrades_failed.wrapping_add(1));
             return report(Severity::Warn, None, format_args!("an upgrade is under way; asked for another, ignored"));
         }
         report(Severity::Notice, None, format_args!("asked to upgrade"));
@@ -137,7 +138,8 @@ impl Master<'_> {
         let Some(mut successor) = self.successor.take_if(|successor| successor.pid == pid) else { return false };
         let pid = pid.as_raw_nonzero();
         if successor.serves {
-            report(Severity::Alert, None, format_args!("process {pid}, which replaced this server, {ended}"));
+            let severity = if ended == Ended::Exited(exit::OK) { Severity::Notice } else { Severity::Alert };
+            report(severity, None, format_args!("process {pid}, which replaced this server, {ended}"));
             return true;
         }
         let _ = successor.ear.listen();
@@ -160,6 +162,7 @@ impl Master<'_> {
 
     fn upgrade_failed(&mut self, how: std::fmt::Arguments<'_>) {
         self.state.upgrade_failed = true;
+        self.count(|facts| facts.upgrades_failed = facts.upgrades_failed.wrapping_add(1));
         report(Severity::Error, None, format_args!("upgrade failed: {how}; this server goes on as it was"));
         if !cfg!(debug_assertions) {
             trim::start_pages();
@@ -180,6 +183,7 @@ impl Master<'_> {
     /// A HUP during an upgrade.
     pub(super) fn resume(&mut self, now_ms: u64) {
         if self.supervisor.phase() != Phase::Parked {
+            self.count(|facts| facts.reloads_refused = facts.reloads_refused.wrapping_add(1));
             let text =
                 "an upgrade is under way; asked to reload, ignored: the new server reads the configuration anyway";
             return report(Severity::Warn, None, format_args!("{text}"));

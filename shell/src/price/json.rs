@@ -10,11 +10,12 @@ pub fn write(price: &Price) -> String {
     let reserve = if price.reserve == Reserve::Start { "start" } else { "use" };
     let _ = write!(
         out,
-        "\"at_rest_bytes\":{},\"full_load_bytes\":{},\"reload_bytes\":{},\"reserve\":\"{reserve}\",\"files_bytes\":{},\
+        "\"at_rest_bytes\":{},\"full_load_bytes\":{},\"reload_bytes\":{},\"limit_bytes\":{},\"reserve\":\"{reserve}\",\"files_bytes\":{},\
          \"forked_bytes\":{},\"statistics_bytes\":{},\"process_bytes\":{},\"master\":{},\"workers\":{}}}",
         price.rest_bytes(),
         price.full_bytes(),
         price.reload_bytes(),
+        price.limit_bytes,
         price.files_bytes,
         price.forked_bytes,
         price.statistics_bytes,

@@ -42,6 +42,12 @@ pub fn write(price: &Price) -> String {
         out.row("all, while a reload replaces the workers", price.rest_bytes() + new, price.reload_bytes());
     }
     let Rows(mut out) = out;
+    let limit = price.limit_bytes;
+    if price.master && limit > 0 && price.reload_bytes() > limit {
+        let (needed, limit) = (size(price.reload_bytes()), size(limit));
+        let _ =
+            writeln!(out, "a reload needs {needed}, over [Memory] Limit = {limit}: it will be refused, an upgrade too");
+    }
     for listener in &price.listeners {
         let _ = writeln!(
             out,

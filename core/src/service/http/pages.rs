@@ -32,6 +32,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 const FOR_PEOPLE: u32 = 0;
 const JSON: u32 = 1;
 const METRICS: u32 = 2;
+const HEALTH: u32 = 3;
 
 /// Who may see the pages on one listener.
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,12 +106,15 @@ impl<B: Board> Routes for Pages<'_, B> {
             b"/status" => (FOR_PEOPLE, "text/html; charset=utf-8"),
             b"/status.json" => (JSON, "application/json"),
             b"/metrics" => (METRICS, METRICS_CONTENT_TYPE),
-            b"/healthz" => return self.health(reply),
+            b"/healthz" => (HEALTH, ""),
             _ => return Answered::No,
         };
         if !lets_in(allow, &[], request.peer().ip()) {
             reply.start(Status::Forbidden, "text/plain; charset=utf-8").write(b"403 Forbidden (StatusAllow)\n");
             return Answered::Yes;
+        }
+        if page == HEALTH {
+            return self.health(reply);
         }
         self.now_ms = request.now_ms;
         reply.start(Status::Ok, kind).field("Cache-Control", "no-store").field("X-Content-Type-Options", "nosniff");

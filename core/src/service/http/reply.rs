@@ -85,12 +85,11 @@ impl<'r> Reply<'r> {
         let len = end.saturating_sub(self.body_at) as u64;
         let mut digits = [b' '; LENGTH_DIGITS];
         let mut rest = len;
-        for digit in digits.iter_mut().rev() {
+        // Blanks behind the number are no part of it (RFC 9110, 5.5).
+        let count = rest.checked_ilog10().map_or(1, |log| log as usize + 1);
+        for digit in digits.iter_mut().take(count).rev() {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
-            if rest == 0 {
-                break;
-            }
         }
         if !self.status.is_bodiless() {
             self.response.patch(self.length_at, &digits);
