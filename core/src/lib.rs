@@ -11,8 +11,8 @@
 //!    here and only here.
 //! 3. `serve`: the connection's turn. Receive into the worker's one scratch, step, send. What is left over waits in
 //!    [`blocks`].
-//! 4. [`service`]: the protocol, a pure step. Echo, discard and [`http`] (with the world's [`files`]) are here; yours
-//!    looks the same.
+//! 4. [`service`]: the protocol, a pure step. Echo, discard, [`frame`]s and [`http`] (with the world's [`files`]) are
+//!    here; yours looks the same.
 //! 5. [`conn`]: what the connection is now; its interest and its deadline are functions of that. [`timer`] keeps the
 //!    deadlines, [`listen`] the listeners, [`admission`] whom they let in ([`prefix`], [`clients`]), [`stats`] the counts,
 //!    of which [`status`] is the report.
@@ -35,6 +35,7 @@ pub mod dispatch;
 mod elders;
 pub mod event;
 pub mod files;
+pub mod frame;
 pub mod histogram;
 pub mod http;
 pub mod limits;

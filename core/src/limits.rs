@@ -61,7 +61,7 @@ pub const LINE_BYTES_MAX: usize = 1_024;
 pub const SECTIONS_MAX: usize = 3 + LISTENERS_MAX;
 
 /// Keys of one configuration. The directive table proves that a file with every key once in every section fits.
-pub const ENTRIES_MAX: usize = 960;
+pub const ENTRIES_MAX: usize = 1_040;
 
 /// The smallest log: room for some hundred lines, and for one of each process in the same instant.
 pub const LOG_BYTES_MIN: u64 = 64 * 1024;
@@ -108,6 +108,9 @@ pub const HTTP_BLOCK_BYTES_MIN: u64 = 1_024;
 
 /// Fields of an HTTP request: their count is eight bits wide.
 pub const HTTP_FIELDS_MAX: u64 = 255;
+
+/// The longest frame: it and the start of the next fit what a connection may leave unread.
+pub const FRAME_BYTES_MAX: u64 = 31 * 1_024;
 
 /// Bytes of the free text a socket hands to its service.
 pub const INFO_BYTES_MAX: usize = 255;

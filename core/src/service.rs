@@ -11,6 +11,7 @@
 
 mod discard;
 mod echo;
+pub mod frame;
 pub mod http;
 mod set;
 

@@ -8,6 +8,7 @@ mod closes;
 
 use core::cell::Cell;
 
+use crate::frame::counts::Counts as FrameCounts;
 use crate::histogram::Histogram;
 use crate::http::counts::Counts;
 use crate::limits::LISTENERS_MAX;
@@ -132,6 +133,8 @@ pub struct Stats {
     pub awake_us: Histogram,
     /// What the HTTP service counts.
     pub http: Counts,
+    /// What the frame service counts.
+    pub frame: FrameCounts,
     closes: Closes,
     /// Allocations after the seal, and the bytes of the first. The world's to set, as the two below.
     pub allocations: Cell<u64>,
@@ -161,6 +164,7 @@ impl Stats {
             life_ms: Histogram::new(),
             awake_us: Histogram::new(),
             http: Counts::new(),
+            frame: FrameCounts::new(),
             closes: Closes::new(),
             allocations: Cell::new(0),
             allocated_first_bytes: Cell::new(0),
@@ -240,6 +244,7 @@ impl Stats {
             ours.absorb(theirs);
         }
         self.http.absorb(&other.http);
+        self.frame.absorb(&other.frame);
         self.closes.absorb(&other.closes, |listener| known(listener.into()) as u8);
         if self.allocations.get() == 0 {
             self.allocated_first_bytes.set(other.allocated_first_bytes.get());

@@ -23,7 +23,7 @@ use crate::stats::{CLOSES_KEPT, Stats};
 use crate::text::write_socket;
 
 /// Parts of a report, in either form. The listeners and closes that are not there are empty ones.
-pub const PARTS: usize = LISTENERS_MAX + CLOSES_KEPT + 8;
+pub const PARTS: usize = LISTENERS_MAX + CLOSES_KEPT + 9;
 
 /// The longest part: three texts of the longest kind, escaped, and the numbers beside them.
 pub const PART_BYTES_MAX: usize = 6 * 1024;
@@ -113,6 +113,7 @@ enum Part {
     Listener(usize),
     Totals,
     Counts,
+    Frame,
     Http,
     Replies,
     Lives,
@@ -125,7 +126,8 @@ impl Part {
     const fn of(number: usize) -> Self {
         const TOTALS: usize = LISTENERS_MAX + 1;
         const COUNTS: usize = TOTALS + 1;
-        const HTTP: usize = COUNTS + 1;
+        const FRAME: usize = COUNTS + 1;
+        const HTTP: usize = FRAME + 1;
         const REPLIES: usize = HTTP + 1;
         const LIVES: usize = REPLIES + 1;
         const WAKE_UPS: usize = LIVES + 1;
@@ -137,6 +139,7 @@ impl Part {
             1..TOTALS => Part::Listener(number - 1),
             TOTALS => Part::Totals,
             COUNTS => Part::Counts,
+            FRAME => Part::Frame,
             HTTP => Part::Http,
             REPLIES => Part::Replies,
             LIVES => Part::Lives,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::call::{self, Body, Call};
 use crate::control::Request;
 
 /// What `-h` prints.
@@ -13,6 +14,9 @@ tidegate: a small event-driven TCP server
 
 usage: tidegate [options]                 serve
        tidegate -t | -T | -s WORD         check, dump, or signal a running server
+       tidegate ping HOST:PORT            ask a frame service whether it is there
+       tidegate call HOST:PORT CODE [--hex BYTES | --file F | -]
+                                          send it a frame with this body, print the body of the answer
 
   -c, --config FILE         configuration file (without it: the built-in default, on loopback)
   -p, --prefix DIR          directory that paths in the configuration start from (default: current)
@@ -33,8 +37,9 @@ usage: tidegate [options]                 serve
 
 signals: TERM and INT stop, QUIT drains and stops, HUP reloads, USR1 reopens the log,
          USR2 upgrades, WINCH drains the workers until a HUP
-exit codes: 0 fine, 64 usage, 66 no such file, 69 in use or not running, 70 workers kept dying,
-            71 system error, 73 cannot create, 77 not permitted, 78 configuration
+exit codes: 0 fine, 64 usage, 65 too long to send, 66 no such file, 69 in use or not running,
+            70 workers kept dying, 71 system error, 73 cannot create, 76 refused by a frame service,
+            77 not permitted, 78 configuration
 ";
 
 /// What the program is asked to do.
@@ -50,6 +55,8 @@ pub enum Action {
     Build,
     Help,
     HelpConf,
+    /// [`Options::call`] says what.
+    Call,
 }
 
 /// The command line, read.
@@ -64,6 +71,8 @@ pub struct Options {
     pub quiet: bool,
     /// The price, or the status, for programs.
     pub json: bool,
+    /// With `call` and `ping`.
+    pub call: Option<Call>,
     /// Nothing was given at all: someone who wants to see what this is.
     pub bare: bool,
 }
@@ -73,7 +82,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, lexop
     let mut options = Options { bare: true, ..Options::default() };
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next()? {
-        options.bare = false;
+        let is_first = std::mem::take(&mut options.bare);
         let action = match word {
             Short('c') | Long("config") => {
                 options.config = Some(parser.value()?.into());
@@ -106,11 +115,19 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, lexop
             Short('V') | Long("build") => Action::Build,
             Short('h') | Long("help") => Action::Help,
             Long("help-conf") => Action::HelpConf,
+            Value(word) if is_first && word == "ping" => {
+                options.call = Some(ping(&mut parser)?);
+                Action::Call
+            }
+            Value(word) if is_first && word == "call" => {
+                options.call = Some(asking(&mut parser)?);
+                Action::Call
+            }
             other => return Err(other.unexpected()),
         };
         options.action = stronger(options.action, action)?;
     }
-    if options.json && matches!(options.action, Action::Serve | Action::Dump | Action::Signal(_)) {
+    if options.json && matches!(options.action, Action::Serve | Action::Dump | Action::Signal(_) | Action::Call) {
         return Err("--json goes with -t and with -s status".into());
     }
     Ok(options)
@@ -123,6 +140,53 @@ fn asked(name: &str) -> Result<Action, lexopt::Error> {
     status
         .or_else(request)
         .ok_or_else(|| format!("-s {name}: not known; it is stop, quit, reload, reopen, upgrade or status").into())
+}
+
+/// `HOST:PORT`, and nothing behind it.
+fn ping(parser: &mut lexopt::Parser) -> Result<Call, lexopt::Error> {
+    let to = place(parser)?;
+    match parser.next()? {
+        Some(other) => Err(other.unexpected()),
+        None => Ok(Call { to, code: None, body: Body::Empty }),
+    }
+}
+
+/// `HOST:PORT CODE` and at most one body.
+fn asking(parser: &mut lexopt::Parser) -> Result<Call, lexopt::Error> {
+    let to = place(parser)?;
+    let code = match parser.next()? {
+        Some(Value(word)) => word.parse_with(|text| {
+            let hex = text.strip_prefix("0x").map(|digits| u16::from_str_radix(digits, 16));
+            hex.unwrap_or_else(|| text.parse())
+        })?,
+        Some(other) => return Err(other.unexpected()),
+        None => return Err("call needs the CODE of a frame, 0 to 65535".into()),
+    };
+    let mut body = Body::Empty;
+    while let Some(word) = parser.next()? {
+        let given = match word {
+            Long("hex") => {
+                let text = parser.value()?.string()?;
+                Body::Hex(call::hex(&text).ok_or_else(|| format!("--hex {text}: not pairs of hexadecimal digits"))?)
+            }
+            Long("file") => Body::File(parser.value()?.into()),
+            Value(word) if word == "-" => Body::Stdin,
+            other => return Err(other.unexpected()),
+        };
+        if body != Body::Empty {
+            return Err("--hex, --file and - do not go together".into());
+        }
+        body = given;
+    }
+    Ok(Call { to, code: Some(code), body })
+}
+
+fn place(parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
+    match parser.next()? {
+        Some(Value(word)) => word.string(),
+        Some(other) => Err(other.unexpected()),
+        None => Err("whom to ask is missing: HOST:PORT".into()),
+    }
 }
 
 /// Help and version win over everything; otherwise two different actions are a mistake.
@@ -170,6 +234,22 @@ mod tests {
         assert!(read("-t --json").unwrap().json && read("-s status --json").unwrap().json);
         for words in ["--json", "-T --json", "-s reload --json", "-s status -s reload"] {
             assert!(read(words).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_call_has_a_place_a_code_and_at_most_one_body() {
+        let asks = |words: &str| read(words).map(|options| options.call.unwrap());
+        let to = "box:5678".to_string();
+        assert_eq!(asks("ping box:5678").unwrap(), Call { to: to.clone(), code: None, body: Body::Empty });
+        assert_eq!(asks("call box:5678 17 -").unwrap(), Call { to: to.clone(), code: Some(17), body: Body::Stdin });
+        let hex = Call { to: to.clone(), code: Some(17), body: Body::Hex(vec![10, 11]) };
+        assert_eq!(asks("call box:5678 0x11 --hex 0a:0B").unwrap(), hex);
+        let file = Call { to, code: Some(1), body: Body::File("f".into()) };
+        assert_eq!(asks("call box:5678 1 --file=f").unwrap(), file);
+        for words in ["ping", "ping a:1 2", "call a:1", "call a:1 65536", "call a:1 1 --hex 0", "call a:1 1 - --file f"]
+        {
+            assert!(asks(words).is_err(), "{words}");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::exit::{self, Failure};
 use crate::log::Severity;
 use crate::os::{confine, file};
 use crate::settings::{
-    self, AccessLog, Answer, Control, Http, Log, Memory, Process, Redirect, Reserve, Settings, Socket,
+    self, AccessLog, Answer, Control, Frame, Http, Log, Memory, Process, Redirect, Reserve, Settings, Socket,
 };
 
 /// A configuration is a screenful; this keeps a wrong `-c` from filling the memory.
@@ -185,6 +185,13 @@ fn socket(section: &Section<'_, '_>, prefix: &Path) -> Socket {
         send_bytes: narrow(section.size("SendBuffer")),
         info: section.text("DBInfo").to_string(),
         http: http(section, prefix),
+        frame: Frame {
+            frame_bytes_max: narrow(section.size("MaxFrame")),
+            heartbeat_ms: section.time_ms("Heartbeat"),
+            flood_interval_ms: narrow(section.time_ms("FloodInterval")),
+            flood_count: narrow(section.number("FloodCount")),
+            unanswered_max: narrow(section.number("MaxUnanswered")),
+        },
     }
 }
 

@@ -7,7 +7,9 @@ use crate::os::errno::Told;
 pub const OK: u8 = 0;
 /// The command line is wrong.
 pub const USAGE: u8 = 64;
-/// The configuration file is not there.
+/// What was given to be sent cannot be sent.
+pub const DATA: u8 = 65;
+/// A file to be read is not there.
 pub const NO_INPUT: u8 = 66;
 /// Something needed is in use or not there: a port, the lock, a running server.
 pub const UNAVAILABLE: u8 = 69;
@@ -17,6 +19,8 @@ pub const SOFTWARE: u8 = 70;
 pub const OS: u8 = 71;
 /// A log or pid file cannot be created.
 pub const CANNOT_CREATE: u8 = 73;
+/// What the other side says is not what was agreed.
+pub const PROTOCOL: u8 = 76;
 /// A privilege is missing.
 pub const NO_PERMISSION: u8 = 77;
 /// The configuration is wrong.

@@ -14,7 +14,7 @@
 //! 4. [`worker`] serves: the core's dispatcher over [`net`], its `Net` of Linux sockets, with the [`services`] and
 //!    their [`files`]; [`access`] writes a line for each request.
 //!
-//! [`log`] writes what any of them has to say. [`os`] is everything asked of Linux, and the only unsafe code.
+//! [`call`] is a client for the person at the bench. [`log`] writes what any of them has to say. [`os`] is everything asked of Linux, and the only unsafe code.
 
 #![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -22,6 +22,7 @@
 pub mod access;
 pub mod accounts;
 pub mod board;
+pub mod call;
 pub mod cli;
 pub mod conf;
 pub mod control;

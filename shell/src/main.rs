@@ -12,7 +12,7 @@ use tidegate::os::exec::Origin;
 use tidegate::os::{alloc, clock, process, title};
 use tidegate::price::{self, Machine};
 use tidegate::start::{self, Start};
-use tidegate::{conf, control, log, services};
+use tidegate::{call, conf, control, log, services};
 use tidegate_core::status::Form;
 
 #[global_allocator]
@@ -68,6 +68,16 @@ fn act(options: &Options) -> Result<u8, Failure> {
             let form = if options.json { Form::Json } else { Form::Text };
             let loaded = conf::load(options)?;
             print(&control::status(loaded.settings.process.control.as_ref(), form)?);
+        }
+        Action::Call => {
+            let Some(asked) = &options.call else { return Ok(exit::USAGE) };
+            let answer = call::call(asked)?;
+            let shows_bytes = asked.code.is_some() && std::io::IsTerminal::is_terminal(&std::io::stdout());
+            if shows_bytes && !answer.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
+                print(&call::dump(&answer));
+            } else {
+                let _ = std::io::stdout().write_all(&answer);
+            }
         }
         Action::Serve => {
             let mut inheritance = Inheritance::take()?;

@@ -3,6 +3,7 @@
 use tidegate_core::http::head::Limits;
 use tidegate_core::http::status::Status;
 use tidegate_core::limits::LISTENERS_MAX;
+use tidegate_core::service::frame::{Frame, Limits as FrameLimits};
 use tidegate_core::service::http::{Access, Answered, Fixed, Http, Pages, Piece, Reply, Request, Route, Routes, Site};
 use tidegate_core::service::{Discard, Echo};
 use tidegate_core::stats::Stats;
@@ -18,6 +19,7 @@ tidegate_core::service_set! {
     pub struct Services, Kind, State {
         echo: Echo = "echo",
         discard: Discard = "discard",
+        frame: Frame<'static> = "frame",
         http: Http<'static, Disk, Hooks> = "http",
     }
 }
@@ -61,7 +63,9 @@ pub fn build(settings: &'static Settings, disk: Disk, stats: &'static Stats, vie
     let sites: Vec<Site<'static>> = settings.sockets.iter().map(site).collect();
     let pages = Pages::new(view, settings.sockets.iter().map(may_see).collect::<Vec<_>>().leak());
     let http = Http::new(disk, Hooks { pages, access }, sites.leak(), &stats.http);
-    let mut services = Services::new(Echo, Discard, http);
+    let frames: Vec<FrameLimits> = settings.sockets.iter().map(frame_limits).collect();
+    let frame = Frame::new((), frames.leak(), &stats.frame);
+    let mut services = Services::new(Echo, Discard, frame, http);
     for (index, socket) in settings.sockets.iter().enumerate().take(LISTENERS_MAX) {
         if let Some(kind) = Kind::named(&socket.service) {
             services.assign(index, kind);
@@ -78,6 +82,11 @@ pub fn check(settings: &Settings, name: &str) -> Result<(), Failure> {
 
 fn may_see(socket: &'static Socket) -> Access<'static> {
     if socket.http.status { Access::Only(&socket.http.status_allow) } else { Access::None }
+}
+
+fn frame_limits(socket: &Socket) -> FrameLimits {
+    let settings::Frame { frame_bytes_max, flood_count, flood_interval_ms, unanswered_max, .. } = socket.frame;
+    FrameLimits { frame_bytes_max, flood_count, flood_interval_ms, unanswered_max }
 }
 
 fn site(socket: &'static Socket) -> Site<'static> {

@@ -154,6 +154,20 @@ pub struct Socket {
     pub info: String,
     /// For `Service = http`.
     pub http: Http,
+    /// For `Service = frame`.
+    pub frame: Frame,
+}
+
+/// What a socket's frame service is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    pub frame_bytes_max: u16,
+    /// How long a client may be silent; 0 is no limit of its own.
+    pub heartbeat_ms: u64,
+    pub flood_interval_ms: u32,
+    /// Frames in that time; 0 is no limit.
+    pub flood_count: u32,
+    pub unanswered_max: u32,
 }
 
 /// What a socket's HTTP service is told.
@@ -215,6 +229,17 @@ impl Socket {
     /// Whether files are served here.
     pub fn has_files(&self) -> bool {
         self.service == "http" && self.http.root.is_some()
+    }
+
+    /// Silence before a connection is closed; 0 is no limit. Devices keep theirs with heartbeats.
+    pub fn silence_ms(&self) -> u64 {
+        match self.frame.heartbeat_ms {
+            heartbeat_ms if heartbeat_ms > 0 && self.service == "frame" => match self.idle_ms {
+                0 => heartbeat_ms,
+                idle_ms => idle_ms.min(heartbeat_ms),
+            },
+            _ => self.idle_ms,
+        }
     }
 
     /// The section as the configuration writes it.

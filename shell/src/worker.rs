@@ -7,6 +7,7 @@ use rustix::io;
 use tidegate_core::admission::Admission;
 use tidegate_core::dispatch::Dispatcher;
 use tidegate_core::event::{Interest, Token};
+use tidegate_core::frame::counts::{Counter as FrameCounter, Counts as FrameCounts};
 use tidegate_core::http::fault::Fault;
 use tidegate_core::http::status::Status;
 use tidegate_core::listen::Rules;
@@ -112,7 +113,7 @@ fn serve(settings: &'static Settings, given: Given<'_>, signals: &Signals, role:
     let mut dispatcher = Dispatcher::new(storage, services::build(settings, disk, stats, given.view));
     for (socket, fd) in settings.sockets.iter().zip(given.listeners) {
         let rules = Rules {
-            idle_ms: socket.idle_ms,
+            idle_ms: socket.silence_ms(),
             request_ms: socket.request_ms,
             write_ms: socket.write_ms,
             info: &socket.info,
@@ -257,6 +258,7 @@ fn publish(stats: &Stats, awake_us: u64) {
 fn tell_end(dispatcher: &Connections) {
     let stats = dispatcher.stats();
     tell_http(&stats.http);
+    tell_frames(&stats.frame);
     let (allocations, _) = alloc::after_seal();
     ::log::info!(
         "served {} connections, {} bytes in, {} out; allocations after the seal: {allocations}",
@@ -283,6 +285,14 @@ fn tell_http(counts: &Counts) {
         that_happened(answered),
         that_happened(refused)
     );
+}
+
+/// What the frame service was sent, if it was.
+fn tell_frames(counts: &FrameCounts) {
+    let counted = that_happened(FrameCounter::ALL.iter().map(|counter| (counter.name(), counts.of(*counter))));
+    if !counted.is_empty() {
+        ::log::info!("counted:{counted}");
+    }
 }
 
 /// The names and counts of what happened at all.

@@ -13,7 +13,7 @@ use crate::rig::{ECHO, Echo, Rig};
 use crate::server::{DEADLINE, send};
 
 /// Whether the program runs here at all: a name on the path may still be an empty shell.
-fn is_installed(name: &str, harmless: &str) -> bool {
+pub fn is_installed(name: &str, harmless: &str) -> bool {
     let mut probe = Command::new(name);
     probe.arg(harmless).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let runs = probe.status().is_ok_and(|status| status.code().is_some_and(|code| code < 126));
@@ -25,15 +25,15 @@ fn is_installed(name: &str, harmless: &str) -> bool {
 }
 
 /// A client that is killed when it takes too long or the test fails.
-struct Client(Child);
+pub struct Client(Child);
 
 impl Client {
-    fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// Gives it all input and the end of it; everything it wrote.
-    fn converse(mut self, input: &[u8]) -> Vec<u8> {
+    pub fn converse(mut self, input: &[u8]) -> Vec<u8> {
         let (mut stdin, mut stdout) = (self.0.stdin.take().unwrap(), self.0.stdout.take().unwrap());
         let mut output = Vec::new();
         thread::scope(|scope| {

@@ -12,6 +12,7 @@ mod clients_of_others;
 mod configuration;
 mod crash;
 mod echo;
+mod frame;
 mod full;
 mod half_close;
 mod hostile;

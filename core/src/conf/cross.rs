@@ -4,7 +4,7 @@
 //! These wait until the command line has had its say, because it may add what the file lacks.
 
 use super::Address;
-use super::directives::http;
+use super::directives::{frame, http};
 use super::document::{Document, Section};
 use super::fault::Fault;
 use super::kind::Directive;
@@ -75,10 +75,12 @@ impl Document<'_> {
 
 /// What is said to a service that is not there would be ignored; a path leads to one place.
 fn check_service(socket: &Section<'_, '_>, report: &mut Report<'_>) {
-    let is_other = socket.text("Service") != http::SERVICE && !socket.unsure();
-    for directive in http::DIRECTIVES.iter().filter(|_| is_other) {
-        if let Some(entry) = socket.entries(directive.key).find(|entry| entry.value() != directive.default) {
-            report.add(entry.place(), Fault::KeyOfService { directive, service: http::SERVICE });
+    for (service, directives) in [(http::SERVICE, http::DIRECTIVES), (frame::SERVICE, frame::DIRECTIVES)] {
+        let is_other = socket.text("Service") != service && !socket.unsure();
+        for directive in directives.iter().filter(|_| is_other) {
+            if let Some(entry) = socket.entries(directive.key).find(|entry| entry.value() != directive.default) {
+                report.add(entry.place(), Fault::KeyOfService { directive, service });
+            }
         }
     }
     let routes =
@@ -194,6 +196,10 @@ mod tests {
         let text = "[Socket]\nListenPort = 1\nRoot = /www\n";
         assert_eq!(lines(text, None), [(3, 8)]);
         assert_eq!(lines(text, Some("Socket.Service=http")), []);
+        assert_eq!(lines(text, Some("Socket.Service=frame")), [(3, 8)]);
+        let frames = "[Socket]\nListenPort = 1\nHeartbeat = 2s\n";
+        assert_eq!(lines(frames, Some("Socket.Service=http")), [(3, 13)]);
+        assert_eq!(lines(frames, Some("Socket.Service=frame")), []);
         assert_eq!(lines("[Socket]\nListenPort = 1\nIndex = index.html\nAnswer =\n", None), []);
         for slip in ["Service = htpp", "Servcie = http", "Service http"] {
             let text = std::format!("{text}{slip}\n");

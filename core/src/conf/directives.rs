@@ -2,6 +2,7 @@
 //!
 //! The parser, the checks, the help and the reference configuration are all read from here and know no key by heart.
 
+pub mod frame;
 pub mod http;
 
 use super::kind::{Directive, Kind, SectionKind};
@@ -30,7 +31,10 @@ pub const SECTIONS: &[SectionKind] = &[
 ];
 
 /// The keys, each section's in the order in which they are printed.
-pub const DIRECTIVES: &[Directive] = &joined::<{ COMMON.len() + http::DIRECTIVES.len() }>(COMMON, http::DIRECTIVES);
+pub const DIRECTIVES: &[Directive] = &joined::<{ COMMON.len() + OF_SERVICES.len() }>(COMMON, OF_SERVICES);
+
+const OF_SERVICES: &[Directive] =
+    &joined::<{ http::DIRECTIVES.len() + frame::DIRECTIVES.len() }>(http::DIRECTIVES, frame::DIRECTIVES);
 
 const COMMON: &[Directive] = &[
     Directive {
@@ -204,7 +208,7 @@ const COMMON: &[Directive] = &[
     Directive {
         section: "Socket",
         key: "Service",
-        kind: Kind::Choice(&["echo", "discard", "http"]),
+        kind: Kind::Choice(&["echo", "discard", "frame", "http"]),
         default: "echo",
         help: "What is done with the bytes that arrive.",
     },

@@ -4,6 +4,7 @@ use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
 use super::{Part, Status, answered, n, write_address, write_section};
+use crate::frame::counts::Counter as FrameCounter;
 use crate::histogram::Histogram;
 use crate::http::counts::HttpCounter;
 use crate::http::fault::Fault;
@@ -16,6 +17,7 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Listener(at) => listener(status, at, out),
         Part::Totals => totals(status, out),
         Part::Counts => counts(status, out),
+        Part::Frame => frame(status, out),
         Part::Http => http(status, out),
         Part::Replies => histogram("reply_ms", &status.totals.reply_ms, out),
         Part::Lives => histogram("life_ms", &status.totals.life_ms, out),
@@ -107,6 +109,11 @@ fn totals<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
 fn counts<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
     members(out, "counts", Counter::ALL.iter().map(|counter| (counter.name(), status.totals.count(*counter))))?;
     members(out, "closed", Reason::ALL.iter().map(|reason| (reason.name(), status.totals.closed(*reason))))
+}
+
+fn frame<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    let counts = FrameCounter::ALL.iter().map(|counter| (counter.name(), status.totals.frame.of(*counter)));
+    members(out, "frame", counts)
 }
 
 fn http<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {

@@ -6,6 +6,7 @@ use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
 use super::{Status, n, write_address, write_section};
+use crate::frame::counts::Counter as FrameCounter;
 use crate::histogram::{BUCKETS, Histogram};
 use crate::http::counts::HttpCounter;
 use crate::http::fault::Fault;
@@ -46,6 +47,7 @@ enum Samples {
     /// Two or more for each listener, told apart by a limit.
     Limits(&'static [(&'static str, Counter)]),
     Reasons,
+    Frames,
     HttpStatuses,
     HttpFaults,
     LogLines,
@@ -115,6 +117,7 @@ const FAMILIES: &[Family] = &[
     gauge("blocks", "Blocks held.", Samples::One(|s| s.totals.blocks_taken().into())),
     gauge("blocks_peak", "The most blocks one worker ever held.", Samples::One(|s| s.totals.blocks_peak().into())),
     gauge("blocks_limit", "Blocks of one worker.", Samples::One(|s| s.blocks.into())),
+    counter("frames_total", "Frames and what became of them, by what happened.", Samples::Frames),
     counter(
         "http_requests_total",
         "Complete HTTP requests.",
@@ -210,6 +213,12 @@ impl Family {
                 for reason in Reason::ALL {
                     uwrite!(out, "tidegate_{}{{reason=\"{}\"}} ", name, reason.name())?;
                     uwrite!(out, "{}\n", n(status.totals.closed(*reason)))?;
+                }
+            }
+            Samples::Frames => {
+                for counter in FrameCounter::ALL {
+                    uwrite!(out, "tidegate_{}{{event=\"{}\"}} ", name, counter.name())?;
+                    uwrite!(out, "{}\n", n(status.totals.frame.of(*counter)))?;
                 }
             }
             Samples::HttpStatuses => {

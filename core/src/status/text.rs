@@ -4,6 +4,7 @@ use ufmt::{uWrite, uwrite};
 
 use super::escape::{Style, escaped};
 use super::{LAST_WORDS, Part, Status, answered, n, write_address, write_section};
+use crate::frame::counts::Counter as FrameCounter;
 use crate::histogram::Histogram;
 use crate::http::counts::HttpCounter;
 use crate::http::fault::Fault;
@@ -16,6 +17,7 @@ pub(super) fn write<W: uWrite + ?Sized>(status: &Status<'_>, part: Part, out: &m
         Part::Listener(at) => listener(status, at, out),
         Part::Totals => totals(status, out),
         Part::Counts => counts(status, out),
+        Part::Frame => frame(status, out),
         Part::Http => http(status, out),
         Part::Replies => {
             histogram("replies, from the first byte asked to the last answered", &status.totals.reply_ms, "ms", out)
@@ -109,6 +111,16 @@ fn counts<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W:
     happened(out, counts)?;
     out.write_str("\nclosed:")?;
     happened(out, Reason::ALL.iter().map(|reason| (reason.name(), totals.closed(*reason))))?;
+    out.write_str("\n")
+}
+
+fn frame<W: uWrite + ?Sized>(status: &Status<'_>, out: &mut W) -> Result<(), W::Error> {
+    let counts = || FrameCounter::ALL.iter().map(|counter| (counter.name(), status.totals.frame.of(*counter)));
+    if counts().all(|(_, count)| count == 0) {
+        return Ok(());
+    }
+    out.write_str("frames:")?;
+    happened(out, counts())?;
     out.write_str("\n")
 }
 

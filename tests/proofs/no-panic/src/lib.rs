@@ -10,6 +10,7 @@
 #![allow(improper_ctypes, improper_ctypes_definitions)]
 
 mod conf;
+mod frame;
 mod http;
 mod parts;
 mod server;

@@ -12,10 +12,12 @@ use tidegate_core::listen::Rules;
 use tidegate_core::net::Net;
 use tidegate_core::pool::Mark;
 use tidegate_core::prefix::Prefix;
+use tidegate_core::service::frame::Frame;
 use tidegate_core::service::http::Http;
 use tidegate_core::service::{BuiltIn, Service};
 use tidegate_core::stats::{Counter, Reason, Stats};
 
+use crate::frame::Orders;
 use crate::http::{Files, Program};
 use crate::world::{Foreign, Lent, World};
 
@@ -175,6 +177,7 @@ tidegate_core::service_set! {
         echo: tidegate_core::service::Echo = "echo",
         discard: tidegate_core::service::Discard = "discard",
         foreign: Foreign = "foreign",
+        frame: Frame<'static, Orders> = "frame",
         http: Http<'static, Files, Program> = "http",
     }
 }
