@@ -41,11 +41,7 @@ impl Commands for Orders {
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn frame_new(
-    at: &mut MaybeUninit<Frame<'static, Orders>>,
-    limits: Lent<Limits>,
-    stats: &'static Stats,
-) {
+pub extern "C" fn frame_new(at: &mut MaybeUninit<Frame<'static, Orders>>, limits: Lent<Limits>, stats: &'static Stats) {
     at.write(Frame::new(Orders, limits.get(), &stats.frame));
 }
 
